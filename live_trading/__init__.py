@@ -1,0 +1,1 @@
+"""A trading engine whose only memory is its journal."""

@@ -1,0 +1,165 @@
+"""The closed sets of words that trading uses. Each is spelled in the journal exactly as here."""
+
+from enum import StrEnum
+
+
+class Side(StrEnum):
+    """Which way an order or an execution goes."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def sign(self) -> int:
+        """+1 for BUY, -1 for SELL: what it does to a signed quantity."""
+        return 1 if self is Side.BUY else -1
+
+    @property
+    def opposite(self) -> "Side":
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class OrderType(StrEnum):
+    MARKET = "MARKET"
+    LIMIT = "LIMIT"
+    STOP = "STOP"
+    STOP_LIMIT = "STOP_LIMIT"
+
+
+class TimeInForce(StrEnum):
+    """How long an order stands: good till cancelled, for the session, or immediate-or-cancel."""
+
+    GTC = "GTC"
+    DAY = "DAY"
+    IOC = "IOC"
+
+
+class OrderPurpose(StrEnum):
+    """Why an order exists. Only ENTRY adds risk; the others reduce it."""
+
+    ENTRY = "ENTRY"
+    EXIT = "EXIT"
+    STOP_LOSS = "STOP_LOSS"
+    TAKE_PROFIT = "TAKE_PROFIT"
+
+    @property
+    def reduces_risk(self) -> bool:
+        return self is not OrderPurpose.ENTRY
+
+    @property
+    def is_protection(self) -> bool:
+        return self in (OrderPurpose.STOP_LOSS, OrderPurpose.TAKE_PROFIT)
+
+
+class OrderStatus(StrEnum):
+    """Where an order is in its life (``docs/recovery.md`` draws it)."""
+
+    PENDING = "PENDING"
+    IN_DOUBT = "IN_DOUBT"
+    NEEDS_OPERATOR = "NEEDS_OPERATOR"
+    PLACED = "PLACED"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+    REJECTED = "REJECTED"
+    NOT_PLACED = "NOT_PLACED"
+
+    @property
+    def is_terminal(self) -> bool:
+        """No further fill is expected (one that comes all the same is applied all the same)."""
+        return self in _TERMINAL
+
+    @property
+    def is_uncertain(self) -> bool:
+        """We do not know whether the broker has it."""
+        return self in (OrderStatus.PENDING, OrderStatus.IN_DOUBT, OrderStatus.NEEDS_OPERATOR)
+
+
+_TERMINAL = frozenset(
+    (OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.REJECTED, OrderStatus.NOT_PLACED)
+)
+
+
+class PositionType(StrEnum):
+    LONG = "LONG"
+    SHORT = "SHORT"
+
+
+class TransactionRole(StrEnum):
+    """Whether a transaction opens (ENTRY) or closes (EXIT) quantity."""
+
+    ENTRY = "ENTRY"
+    EXIT = "EXIT"
+
+
+class OperationStatus(StrEnum):
+    """``closing``: asked to close, not yet flat. ``error``: held until a person decides."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    CLOSING = "closing"
+    CLOSED = "closed"
+    ERROR = "error"
+
+
+class AccountType(StrEnum):
+    PAPER = "PAPER"
+    LIVE = "LIVE"
+
+
+class SignalType(StrEnum):
+    ENTER_LONG = "ENTER_LONG"
+    ENTER_SHORT = "ENTER_SHORT"
+    EXIT = "EXIT"
+
+
+class StopLossType(StrEnum):
+    """How the stop's distance is given: a multiple of the ATR, a fraction of the price, or in price units.
+
+    TRAILING is a fraction of the price that follows the market in the position's favour.
+    """
+
+    ATR = "ATR"
+    PERCENTAGE = "PERCENTAGE"
+    FIXED = "FIXED"
+    TRAILING = "TRAILING"
+
+
+class TakeProfitType(StrEnum):
+    """As for the stop; RISK_REWARD is a multiple of the stop's distance."""
+
+    ATR = "ATR"
+    PERCENTAGE = "PERCENTAGE"
+    FIXED = "FIXED"
+    RISK_REWARD = "RISK_REWARD"
+
+
+class CrashRecoveryMode(StrEnum):
+    """What recovery does with an open position after a crash (``docs/recovery.md``)."""
+
+    CLOSE_ALL = "CLOSE_ALL"
+    RESUME = "RESUME"
+    EMERGENCY_EXIT = "EMERGENCY_EXIT"
+
+
+class RecoveryDecision(StrEnum):
+    """CLOSE at market, KEEP the position and its protections, or WAIT for a price that can be trusted."""
+
+    CLOSE = "CLOSE"
+    KEEP = "KEEP"
+    WAIT = "WAIT"
+
+
+class DoubtfulAction(StrEnum):
+    """Which request to the broker it is whose fate is unknown."""
+
+    PLACE = "PLACE"
+    CANCEL = "CANCEL"
+    MODIFY = "MODIFY"
+
+
+class AssetClass(StrEnum):
+    FX = "FX"
+    FUTURE = "FUTURE"
+    STOCK = "STOCK"
