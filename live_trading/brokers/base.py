@@ -108,4 +108,4 @@ class BrokerAdapter(ABC):
 
     @abstractmethod
     def market_time_ns(self) -> int | None:
-        """The market's time as last told, in nanoseconds since 1970; None before the first. Real brokers: their clock."""
+        """The market's time as last told, in nanoseconds since 1970; None before the first."""

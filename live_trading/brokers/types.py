@@ -134,7 +134,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class AccountSnapshot:
-    """The broker's whole state as of one moment, read at connecting. ``executions`` are those after the cursor given."""
+    """The broker's whole state as of one moment, read at connecting; ``executions`` are those after the cursor."""
 
     orders: tuple[BrokerOrder, ...]
     positions: tuple[BrokerPosition, ...]

@@ -60,4 +60,4 @@ UPDATABLE = frozenset(
         "crash_recovery_mode", "emergency_stop_loss_pct", "data_retention_bars",
     }
 )  # fmt: skip
-"""What may be changed after creation. The asset, broker, bar sizes, strategy and capital make an operation what it is."""
+"""What may be changed after creation. Asset, broker, bar sizes, strategy and capital make an operation what it is."""

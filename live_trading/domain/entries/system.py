@@ -151,7 +151,7 @@ class PositionDiscrepancyFound(EntryData):
 class PositionDiscrepancyResolved(CommandEntryData):
     """The difference is gone, or a person decided what it means.
 
-    ``adjustment`` is the broker's quantity minus the ledger's that is from now on taken as somebody else's (``ignore``);
+    ``adjustment`` is the broker's quantity minus the ledger's, from now on taken as somebody else's (``ignore``);
     zero when the positions agree again (``agreed``).
     """
 

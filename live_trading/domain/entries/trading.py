@@ -3,6 +3,8 @@
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
+from pydantic import Field
+
 from live_trading.domain.bar_size import BarSize
 from live_trading.domain.entries.envelope import CommandEntryData, EntryData, UtcTime
 from live_trading.domain.values import (
@@ -26,7 +28,7 @@ class SignalGenerated(EntryData):
     bar_start: UtcTime
     price: Decimal
     reason: str
-    inputs: dict[str, Any] = {}
+    inputs: dict[str, Any] = Field(default_factory=dict)
     stop_loss: Decimal | None = None
     take_profit: Decimal | None = None
 
@@ -37,7 +39,7 @@ class SignalRefused(EntryData):
     ACTION_TYPE: ClassVar[str] = "SIGNAL_REFUSED"
     rule: str
     detail: str
-    numbers: dict[str, Any] = {}
+    numbers: dict[str, Any] = Field(default_factory=dict)
 
 
 class OrderRequested(EntryData):
