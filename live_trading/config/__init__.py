@@ -1,0 +1,42 @@
+"""Settings: ``config.yaml``, the environment and the command line, checked against one described schema."""
+
+from live_trading.config.errors import ConfigError, Problem
+from live_trading.config.schema import (
+    ApiSettings,
+    BrokerSettings,
+    BrokerType,
+    DatabaseSettings,
+    DeploymentSettings,
+    EngineSettings,
+    IbkrSettings,
+    LogFormat,
+    LoggingSettings,
+    LogLevel,
+    MarketDataSettings,
+    MongoSettings,
+    OandaSettings,
+    PaperSettings,
+    RiskSettings,
+)
+from live_trading.config.settings import Settings
+
+__all__ = [
+    "ApiSettings",
+    "BrokerSettings",
+    "BrokerType",
+    "ConfigError",
+    "DatabaseSettings",
+    "DeploymentSettings",
+    "EngineSettings",
+    "IbkrSettings",
+    "LogFormat",
+    "LogLevel",
+    "LoggingSettings",
+    "MarketDataSettings",
+    "MongoSettings",
+    "OandaSettings",
+    "PaperSettings",
+    "Problem",
+    "RiskSettings",
+    "Settings",
+]
