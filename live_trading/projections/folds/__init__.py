@@ -1,0 +1,1 @@
+"""What each entry means: the handlers of the fold, by the kind of entry they belong to."""

@@ -1,0 +1,103 @@
+"""The ledger: the whole trading state as of one sequence number, with the indexes that make folding fast."""
+
+import hashlib
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+from bson import ObjectId
+
+from live_trading.domain.ids import sequence_of
+from live_trading.projections.book import Book
+from live_trading.projections.state import ZERO, Anomaly, Fill, LedgerState, Operation, Order, Transaction
+
+_MAX_ANOMALIES: Final = 100
+
+
+class Ledger:
+    """The state as of ``sequence_number``, with the indexes that make folding fast.
+
+    ``changed`` collects what entries touched (with repetitions, in order) and ``removed`` what a correction did away
+    with, for whoever writes read models; both are emptied by :meth:`take_changes`.
+    """
+
+    __slots__ = ("changed", "executions", "orders", "removed", "state", "transactions")
+
+    def __init__(self, state: LedgerState | None = None) -> None:
+        self.state = state if state is not None else LedgerState()
+        self.changed: list[object] = []
+        self.removed: list[tuple[str, int, int]] = []
+        self.orders: dict[str, Order] = {}
+        self.executions: dict[str, Fill] = {}
+        self.transactions: dict[int, Transaction] = {}
+        for operation in self.state.operations.values():
+            self.orders.update(operation.orders)
+            for fill in operation.fills:
+                self.executions[f"{fill.broker}|{fill.execution_id}"] = fill
+                for piece in fill.pieces:
+                    self.transactions[piece.key] = piece
+
+    @property
+    def sequence_number(self) -> int:
+        return self.state.sequence_number
+
+    def operation(self, operation_id: ObjectId | None) -> Operation | None:
+        """The operation of that id."""
+        return self.state.operations.get(sequence_of(operation_id)) if operation_id is not None else None
+
+    def order(self, client_order_id: str) -> Order | None:
+        return self.orders.get(client_order_id)
+
+    def execution(self, broker: str, execution_id: str) -> Fill | None:
+        return self.executions.get(f"{broker}|{execution_id}")
+
+    def working_orders(self, operation: Operation) -> list[Order]:
+        """The operation's orders that may still be filled."""
+        return [order for order in operation.orders.values() if not order.status.is_terminal]
+
+    def net_quantity(self, broker: str, symbol: str) -> Decimal:
+        """What the broker's net position should be: all our operations' quantities and what is known as foreign."""
+        total = self.state.foreign_quantities.get(f"{broker}|{symbol}", ZERO)
+        for operation in self.state.operations.values():
+            if operation.broker == broker and operation.symbol == symbol:
+                total += operation.quantity
+        return total
+
+    def take_changes(self) -> tuple[list[object], list[tuple[str, int, int]]]:
+        """What changed since the last call: entities (each once) and (kind, key, number) of what was removed."""
+        changed = list({id(entity): entity for entity in self.changed}.values())
+        removed = self.removed
+        self.changed.clear()
+        self.removed = []
+        return changed, removed
+
+    def forget_changes(self) -> None:
+        """For folds that nobody projects: keep memory flat."""
+        self.changed.clear()
+        self.removed.clear()
+
+    def book(self, operation: Operation) -> Book:
+        """The book that matches this operation's fills."""
+        return Book(operation, self.transactions, self.changed)
+
+    def note(self, number: int, text: str) -> None:
+        anomalies = self.state.anomalies
+        anomalies.append(Anomaly(number, text))
+        del anomalies[:-_MAX_ANOMALIES]
+
+    def to_bytes(self) -> bytes:
+        """The state as MessagePack: equal ledgers give equal bytes."""
+        return _encoder.encode(self.state)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Ledger":
+        """The ledger of a snapshot; ``msgspec.DecodeError`` or ``ValidationError`` when it is not one."""
+        return cls(_decoder.decode(data))
+
+    def state_hash(self) -> str:
+        """SHA-256 of :meth:`to_bytes`, in hexadecimal."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+
+_encoder = msgspec.msgpack.Encoder(decimal_format="string")
+_decoder = msgspec.msgpack.Decoder(LedgerState)

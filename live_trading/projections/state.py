@@ -1,0 +1,288 @@
+"""The ledger's state: plain slotted structs, written to snapshots as MessagePack.
+
+Everything in here came about by folding journal entries and nothing else. Entities are known by the number of the
+entry that made them; ``touched`` is the number of the last entry that changed them, and is what a read model's
+document carries as its ``sequence_number``.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from live_trading.domain.values import (
+    DoubtfulAction,
+    OperationStatus,
+    OrderPurpose,
+    OrderStatus,
+    OrderType,
+    PositionType,
+    RecoveryDecision,
+    Side,
+    TimeInForce,
+    TransactionRole,
+)
+
+ZERO = Decimal(0)
+
+
+class Order(msgspec.Struct):
+    """An order as the journal knows it."""
+
+    number: int
+    operation: int
+    client_order_id: str
+    broker: str
+    symbol: str
+    side: Side
+    order_type: OrderType
+    quantity: Decimal
+    purpose: OrderPurpose
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+    time_in_force: TimeInForce
+    parent_client_order_id: str | None
+    oca_group: str | None
+    reason: str
+    correlation_id: int
+    requested_at: datetime
+    epoch: int
+    status: OrderStatus = OrderStatus.PENDING
+    broker_order_id: str | None = None
+    filled_quantity: Decimal = ZERO
+    filled_value: Decimal = ZERO
+    commission: Decimal = ZERO
+    placed_at: datetime | None = None
+    filled_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    detail: str = ""
+    doubt: DoubtfulAction | None = None
+    cancel_requested: int | None = None
+    modify_requested: int | None = None
+    touched: int = 0
+
+    @property
+    def is_working(self) -> bool:
+        """It may still be filled at the broker, as far as we know."""
+        return not self.status.is_terminal
+
+    @property
+    def remaining(self) -> Decimal:
+        return max(self.quantity - self.filled_quantity, ZERO)
+
+
+class Transaction(msgspec.Struct):
+    """A fill, or the part of a fill that opens quantity or closes one lot.
+
+    ``offset`` is where the part begins within its fill, ``entry_offset`` where an EXIT begins within the ENTRY it
+    matches; commissions are shared out by them so that the shares add up exactly.
+    """
+
+    number: int
+    part: int
+    operation: int
+    order: int
+    execution_id: str
+    side: Side
+    role: TransactionRole
+    position_type: PositionType
+    price: Decimal
+    quantity: Decimal
+    offset: Decimal
+    executed_at: datetime
+    position: int
+    commission: Decimal = ZERO
+    profit: Decimal = ZERO
+    related_entry: int | None = None
+    entry_offset: Decimal = ZERO
+    exits: list[int] = msgspec.field(default_factory=list)
+    touched: int = 0
+
+    @property
+    def key(self) -> int:
+        """Number and part in one integer."""
+        return self.number << 8 | self.part
+
+
+class Fill(msgspec.Struct):
+    """An execution, and the transactions it came to."""
+
+    number: int
+    operation: int
+    client_order_id: str
+    broker: str
+    execution_id: str
+    side: Side
+    price: Decimal
+    quantity: Decimal
+    executed_at: datetime
+    at: datetime
+    commission: Decimal = ZERO
+    commission_currency: str | None = None
+    revision: str = ""
+    flat_after: bool = False
+    pieces: list[Transaction] = msgspec.field(default_factory=list)
+
+
+class Lot(msgspec.Struct):
+    """Open quantity of one ENTRY transaction."""
+
+    entry: int
+    quantity: Decimal
+    price: Decimal
+
+
+class Position(msgspec.Struct):
+    """From flat to flat again. ``quantity`` is signed; ``entry_price`` is the average over the open lots."""
+
+    number: int
+    operation: int
+    symbol: str
+    quantity: Decimal
+    entry_price: Decimal
+    opened_at: datetime
+    closed_at: datetime | None = None
+    realized_pnl: Decimal = ZERO
+    stop_loss: Decimal | None = None
+    take_profit: Decimal | None = None
+    touched: int = 0
+
+
+class Totals(msgspec.Struct):
+    """Sums over transactions. Money in the operation's currency."""
+
+    gross_pnl: Decimal = ZERO
+    commission: Decimal = ZERO
+    trades: int = 0
+    winning: int = 0
+    losing: int = 0
+    net_profit: Decimal = ZERO
+    net_loss: Decimal = ZERO
+    volume: Decimal = ZERO
+    other_commissions: dict[str, Decimal] = msgspec.field(default_factory=dict)
+    """Commissions in other currencies than the operation's, by currency; not in ``commission``."""
+
+    def copy(self) -> "Totals":
+        return msgspec.structs.replace(self, other_commissions=dict(self.other_commissions))
+
+
+class ExitIntent(msgspec.Struct):
+    """A durable decision that the position is to be flat. It stands until it is, whatever happens in between."""
+
+    number: int
+    correlation_id: int
+    reason: str
+    recovery: bool = False
+
+
+class Recovery(msgspec.Struct):
+    """What the last recovery decided for an operation."""
+
+    number: int
+    decision: RecoveryDecision
+    reason: str
+
+
+class Operation(msgspec.Struct):
+    """One operation: settings, status, orders, lots and results."""
+
+    number: int
+    settings: dict[str, Any]
+    instrument: dict[str, Any]
+    symbol: str
+    broker: str
+    currency: str
+    multiplier: Decimal
+    initial_capital: Decimal
+    created_at: datetime
+    updated_at: datetime
+    status: OperationStatus = OperationStatus.ACTIVE
+    status_reason: str = ""
+    closed_at: datetime | None = None
+    lots: list[Lot] = msgspec.field(default_factory=list)
+    position: Position | None = None
+    orders: dict[str, Order] = msgspec.field(default_factory=dict)
+    fills: list[Fill] = msgspec.field(default_factory=list)
+    base: Totals = msgspec.field(default_factory=Totals)
+    totals: Totals = msgspec.field(default_factory=Totals)
+    exit_intent: ExitIntent | None = None
+    recovery: Recovery | None = None
+    stop_loss: Decimal | None = None
+    take_profit: Decimal | None = None
+    signals: int = 0
+    refusals: int = 0
+    last_signal: int = 0
+    touched: int = 0
+
+    @property
+    def quantity(self) -> Decimal:
+        """The signed open quantity."""
+        return self.position.quantity if self.position is not None else ZERO
+
+    @property
+    def total_pnl(self) -> Decimal:
+        """Realised profit and loss after commissions."""
+        return self.totals.gross_pnl - self.totals.commission
+
+    @property
+    def current_capital(self) -> Decimal:
+        return self.initial_capital + self.total_pnl
+
+
+class KillSwitch(msgspec.Struct):
+    number: int
+    at: datetime
+    reason: str
+    actor: str
+
+
+class Breaker(msgspec.Struct):
+    number: int
+    until: datetime
+    failures: int
+
+
+class Discrepancy(msgspec.Struct):
+    """The broker's position differed from ours, and nobody has decided yet what it means."""
+
+    number: int
+    broker: str
+    symbol: str
+    ledger_quantity: Decimal
+    broker_quantity: Decimal
+
+
+class Seen(msgspec.Struct):
+    """When something was first seen."""
+
+    number: int
+    at: datetime
+
+
+class Anomaly(msgspec.Struct):
+    """An entry that did not fit the state it met. The fold goes on; a person should know."""
+
+    number: int
+    text: str
+
+
+class LedgerState(msgspec.Struct):
+    """The whole. Keys ``"broker|symbol"`` and ``"broker|execution"`` join two names with a bar."""
+
+    sequence_number: int = 0
+    timestamp: datetime | None = None
+    epoch: int = 0
+    deployment_id: str = ""
+    stopped: bool = True
+    recovering_since: int | None = None
+    operations: dict[int, Operation] = msgspec.field(default_factory=dict)
+    commands: dict[str, Seen] = msgspec.field(default_factory=dict)
+    cursors: dict[str, str] = msgspec.field(default_factory=dict)
+    kill_switch: KillSwitch | None = None
+    breaker: Breaker | None = None
+    discrepancies: dict[str, Discrepancy] = msgspec.field(default_factory=dict)
+    foreign_quantities: dict[str, Decimal] = msgspec.field(default_factory=dict)
+    external_orders: dict[str, Seen] = msgspec.field(default_factory=dict)
+    external_fills: dict[str, Seen] = msgspec.field(default_factory=dict)
+    anomalies: list[Anomaly] = msgspec.field(default_factory=list)
