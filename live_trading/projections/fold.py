@@ -20,8 +20,8 @@ from live_trading.projections.state import Operation, Seen
 
 RETAIN_FOR: Final = timedelta(days=8)
 RETAIN_ENTRIES: Final = 10_000
-"""What has ended stays in the ledger for at least so long and so many entries: a day longer than any broker's look-back,
-so that a fill, a commission or a correction that comes late still finds what it belongs to."""
+"""What has ended stays in the ledger for at least so long and so many entries: a day longer than any broker's
+look-back, so that a fill, a commission or a correction that comes late still finds what it belongs to."""
 
 _SWEEP_EVERY: Final = 8_192
 
@@ -44,6 +44,8 @@ def apply(ledger: Ledger, entry: Entry) -> Ledger:
     state.sequence_number = number
     state.timestamp = entry.timestamp
     state.epoch = entry.epoch
+    if entry.timestamp.toordinal() != state.day:
+        _begin_day(ledger, entry.timestamp.toordinal())
     data = entry.data
     handler(ledger, entry, data)
     command_id = getattr(data, "command_id", None)
@@ -52,6 +54,13 @@ def apply(ledger: Ledger, entry: Entry) -> Ledger:
     if number % _SWEEP_EVERY == 0:
         _sweep(ledger, entry.timestamp)
     return ledger
+
+
+def _begin_day(ledger: Ledger, day: int) -> None:
+    """A new day, UTC: from here the day's loss is counted."""
+    ledger.state.day = day
+    for operation in ledger.state.operations.values():
+        operation.day_start_pnl = operation.total_pnl
 
 
 def _sweep(ledger: Ledger, now: datetime) -> None:

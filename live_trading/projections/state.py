@@ -210,6 +210,7 @@ class Operation(msgspec.Struct):
     recovery: Recovery | None = None
     stop_loss: Decimal | None = None
     take_profit: Decimal | None = None
+    day_start_pnl: Decimal = ZERO
     signals: int = 0
     refusals: int = 0
     last_signal: int = 0
@@ -276,6 +277,7 @@ class LedgerState(msgspec.Struct):
     deployment_id: str = ""
     stopped: bool = True
     recovering_since: int | None = None
+    day: int = 0
     operations: dict[int, Operation] = msgspec.field(default_factory=dict)
     commands: dict[str, Seen] = msgspec.field(default_factory=dict)
     cursors: dict[str, str] = msgspec.field(default_factory=dict)

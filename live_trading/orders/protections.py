@@ -1,0 +1,73 @@
+"""Where a position's stop loss and take profit belong."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from live_trading.domain.errors import InvalidInput
+from live_trading.domain.instrument import Instrument
+from live_trading.domain.operation import OperationSettings
+from live_trading.domain.values import Side, StopLossType, TakeProfitType
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """Absolute prices, on the instrument's grid; None where the operation wants none."""
+
+    stop_loss: Decimal | None
+    take_profit: Decimal | None
+
+
+def protection_prices(
+    settings: OperationSettings, instrument: Instrument, side: Side, entry_price: Decimal, atr: Decimal | None
+) -> Protection:
+    """The stop and target of a position entered with ``side`` at ``entry_price``.
+
+    Distances: ATR: value × ATR. PERCENTAGE, TRAILING: value × price. FIXED: value in price units. RISK_REWARD: value ×
+    the stop's distance. Rounded away from the price, so that neither is nearer than asked for. Raises
+    :class:`InvalidInput` when an ATR is needed and none is known yet, or a price would not be positive.
+    """
+    stop_distance = _stop_distance(settings, entry_price, atr)
+    target_distance = _target_distance(settings, entry_price, atr, stop_distance)
+    below, above = ("down", "up")
+    stop = target = None
+    if stop_distance is not None:
+        stop = instrument.round_price(entry_price - stop_distance * side.sign, below if side is Side.BUY else above)
+    if target_distance is not None:
+        target = instrument.round_price(entry_price + target_distance * side.sign, above if side is Side.BUY else below)
+    for field, price in (("stop_loss_value", stop), ("take_profit_value", target)):
+        if price is not None and price <= 0:
+            raise InvalidInput(field, f"it puts the price at {price}", "Use a smaller distance")
+    return Protection(stop, target)
+
+
+def _stop_distance(settings: OperationSettings, price: Decimal, atr: Decimal | None) -> Decimal | None:
+    kind, value = settings.stop_loss_type, settings.stop_loss_value
+    if kind is None or value is None:
+        return None
+    if kind is StopLossType.ATR:
+        return value * _known(atr, "stop_loss_type")
+    if kind is StopLossType.FIXED:
+        return value
+    return value * price
+
+
+def _target_distance(
+    settings: OperationSettings, price: Decimal, atr: Decimal | None, stop_distance: Decimal | None
+) -> Decimal | None:
+    kind, value = settings.take_profit_type, settings.take_profit_value
+    if kind is None or value is None:
+        return None
+    if kind is TakeProfitType.ATR:
+        return value * _known(atr, "take_profit_type")
+    if kind is TakeProfitType.FIXED:
+        return value
+    if kind is TakeProfitType.PERCENTAGE:
+        return value * price
+    assert stop_distance is not None
+    return value * stop_distance
+
+
+def _known(atr: Decimal | None, field: str) -> Decimal:
+    if atr is None or atr <= 0:
+        raise InvalidInput(field, "the ATR is not known yet", "Wait for more bars, or use PERCENTAGE or FIXED")
+    return atr
