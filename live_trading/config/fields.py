@@ -25,6 +25,9 @@ _TYPE_NAMES: dict[Any, str] = {
 }
 
 
+_NONSENSE = Decimal(10) ** 9
+
+
 @dataclass(frozen=True, slots=True)
 class Leaf:
     """One setting, described."""
@@ -43,12 +46,17 @@ class Leaf:
         return self.type is SecretStr
 
     @property
+    def choices(self) -> str:
+        """``PAPER, IBKR or OANDA`` where only certain words may be given; else empty."""
+        if not (isinstance(self.type, type) and issubclass(self.type, StrEnum)):
+            return ""
+        *others, last = [member.value for member in self.type]
+        return f"{', '.join(others)} or {last}"
+
+    @property
     def type_name(self) -> str:
         """What may be given, in words: ``a whole number``, ``PAPER, IBKR or OANDA``, ``a list of text``."""
-        if isinstance(self.type, type) and issubclass(self.type, StrEnum):
-            *others, last = [member.value for member in self.type]
-            return f"{', '.join(others)} or {last}"
-        return "a list of text" if get_origin(self.type) is tuple else _TYPE_NAMES[self.type]
+        return self.choices or ("a list of text" if get_origin(self.type) is tuple else _TYPE_NAMES[self.type])
 
     @property
     def expected(self) -> str:
@@ -100,21 +108,24 @@ def keys(model: type[Section], prefix: str = "") -> Iterator[str]:
 
 
 def _bounds(field: FieldInfo) -> str:
-    """The limits in words: ``from 1 to 300``, ``more than 0, at most 1``, ``of at least 32 characters``."""
+    """The limits in words: ``from 1 to 300``, ``more than 0, at most 1``, ``of at least 32 characters``.
+
+    Upper limits that only keep nonsense out (a thousand million and more) are checked but not worth the words.
+    """
+    rules = [rule for rule in field.metadata if not (isinstance(rule, Le) and _number(rule.le) >= _NONSENSE)]
+    has_low = any(isinstance(rule, Ge) for rule in rules)
     parts = []
-    for rule in field.metadata:
+    for rule in rules:
         if isinstance(rule, Ge):
-            parts.append(f"from {_number(rule.ge)}")
+            parts.append(f"from {rule.ge}")
         elif isinstance(rule, Gt):
-            parts.append(f"more than {_number(rule.gt)}")
+            parts.append(f"more than {rule.gt}")
         elif isinstance(rule, Le):
-            parts.append(
-                f"to {_number(rule.le)}" if parts and parts[0].startswith("from") else f"at most {_number(rule.le)}"
-            )
+            parts.append(f"to {rule.le}" if has_low else f"at most {rule.le}")
         elif isinstance(rule, MinLen) and rule.min_length > 1:
             parts.append(f"of at least {rule.min_length} characters")
-    return (" " if any(part.startswith("to ") for part in parts) else ", ").join(parts)
+    return (" " if has_low else ", ").join(parts)
 
 
-def _number(bound: Any) -> str:
-    return f"{bound:,}" if bound >= 1_000_000 else str(bound)
+def _number(bound: Any) -> Decimal:
+    return Decimal(str(bound))

@@ -169,7 +169,9 @@ class IbkrSettings(Section):
         1, "The API client's number; keep it, orders are only managed by the one that placed them",
         env="IBKR_CLIENT_ID", ge=0, le=2**31 - 1,
     )  # fmt: skip
-    account_type: AccountType = setting(AccountType.PAPER, "PAPER or LIVE", env="IBKR_ACCOUNT_TYPE")
+    account_type: AccountType = setting(
+        AccountType.PAPER, "Whether the account holds real money", env="IBKR_ACCOUNT_TYPE"
+    )
 
     @model_validator(mode="after")
     def _port_matches_account(self) -> Self:
@@ -186,13 +188,15 @@ class OandaSettings(Section):
 
     api_key: SecretStr | None = setting(None, "Personal access token", env="OANDA_API_KEY")
     account_id: str | None = setting(None, "Account number, such as 101-001-1234567-001", env="OANDA_ACCOUNT_ID")
-    environment: OandaEnvironment = setting(OandaEnvironment.PRACTICE, "PRACTICE or LIVE", env="OANDA_ENVIRONMENT")
+    environment: OandaEnvironment = setting(
+        OandaEnvironment.PRACTICE, "Whether the account holds real money", env="OANDA_ENVIRONMENT"
+    )
 
 
 class BrokerSettings(Section):
     """Which broker orders go to, and how to reach it."""
 
-    type: BrokerType = setting(BrokerType.PAPER, "PAPER, IBKR or OANDA", env="BROKER_TYPE")
+    type: BrokerType = setting(BrokerType.PAPER, "Where orders go", env="BROKER_TYPE")
     paper: PaperSettings = PaperSettings()
     ibkr: IbkrSettings = IbkrSettings()
     oanda: OandaSettings = OandaSettings()
@@ -308,7 +312,9 @@ class RiskSettings(Section):
     circuit_breaker_failures: int = setting(
         5, "Failed orders within the window that stop entries", unit="orders", ge=1, le=1000
     )
-    circuit_breaker_window_seconds: float = setting(60.0, "The window", unit="seconds", gt=0, le=86_400)
+    circuit_breaker_window_seconds: float = setting(
+        60.0, "How long a failed order is counted", unit="seconds", gt=0, le=86_400
+    )
     circuit_breaker_pause_seconds: float = setting(
         60.0, "How long entries stay stopped", unit="seconds", gt=0, le=86_400
     )
@@ -319,21 +325,21 @@ class RiskSettings(Section):
     slippage_protection_pct: Decimal = setting(
         Decimal("0.005"), "Distance of that limit from the last price", unit="fraction", gt=0, le=Decimal("0.5")
     )
-    default_stop_loss_type: StopLossType = setting(StopLossType.ATR, "ATR, PERCENTAGE, FIXED or TRAILING")
+    default_stop_loss_type: StopLossType = setting(StopLossType.ATR, "How the distance of a stop loss is given")
     default_stop_loss_value: Decimal = setting(
         Decimal("1.5"),
-        "By the type: a multiple of the ATR, a fraction of the price, or a distance in price",
+        "Its distance, by the type: a multiple of the ATR, a fraction of the price, or a distance in price",
         gt=0,
         le=10**9,
     )
     default_take_profit_type: TakeProfitType = setting(
-        TakeProfitType.RISK_REWARD, "ATR, PERCENTAGE, FIXED or RISK_REWARD"
+        TakeProfitType.RISK_REWARD, "How the distance of a take profit is given"
     )
     default_take_profit_value: Decimal = setting(
-        Decimal("2.0"), "By the type; for RISK_REWARD a multiple of the stop's distance", gt=0, le=10**9
+        Decimal("2.0"), "Its distance, by the type; for RISK_REWARD a multiple of the stop loss's", gt=0, le=10**9
     )
     default_crash_recovery_mode: CrashRecoveryMode | None = setting(
-        None, "CLOSE_ALL, RESUME or EMERGENCY_EXIT; null is CLOSE_ALL on a PAPER account, RESUME on a LIVE one"
+        None, "What recovery does with an open position; null is CLOSE_ALL on a PAPER account, RESUME on a LIVE one"
     )
     default_emergency_stop_loss_pct: Decimal = setting(
         Decimal("0.05"), "Unrealised loss at which recovery closes a position it would keep, of the entry value",
@@ -360,9 +366,9 @@ class RiskSettings(Section):
 class LoggingSettings(Section):
     """What is logged, and how long the journal is kept in the database."""
 
-    level: LogLevel = setting(LogLevel.INFO, "DEBUG, INFO, WARNING or ERROR", env="LOG_LEVEL")
+    level: LogLevel = setting(LogLevel.INFO, "The least severe messages that are logged", env="LOG_LEVEL")
     format: LogFormat = setting(
-        LogFormat.AUTO, "json, console, or auto: console on a terminal and json elsewhere", env="LOG_FORMAT"
+        LogFormat.AUTO, "How they are written; auto is console on a terminal and json elsewhere", env="LOG_FORMAT"
     )
     file: bool = setting(False, "Also write JSON lines to data_dir/logs/live-trading.log")
     file_max_megabytes: int = setting(20, "Size at which the log file is rotated", unit="megabytes", ge=1, le=10_000)
@@ -379,9 +385,7 @@ class ApiSettings(Section):
         "127.0.0.1", "Address it listens on; 0.0.0.0 opens it to the network", env="API_HOST", min_length=1
     )
     port: int = setting(8000, "Port it listens on", env="API_PORT", ge=1, le=65_535)
-    secret_key: SecretStr | None = setting(
-        None, "Signs log-in tokens; at least 32 characters", env="SECRET_KEY", min_length=32
-    )
+    secret_key: SecretStr | None = setting(None, "Signs log-in tokens", env="SECRET_KEY", min_length=32)
 
 
 class GcpSettings(Section):
@@ -395,7 +399,7 @@ class GcpSettings(Section):
 class DeploymentSettings(Section):
     """Where it runs."""
 
-    mode: DeploymentMode = setting(DeploymentMode.LOCAL, "local or gcp")
+    mode: DeploymentMode = setting(DeploymentMode.LOCAL, "What kind of machine it runs on")
     gcp: GcpSettings = GcpSettings()
 
     @model_validator(mode="after")

@@ -1,0 +1,45 @@
+# Every target sets up what it needs in .venv first; a second run finds it done.
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench lock format clean
+MAKEFLAGS += --no-print-directory
+PY := .venv/bin/python
+code = $(wildcard live_trading tests benchmarks scripts)
+export PYTHON
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+
+setup: ## make .venv with the locked dependencies
+	@scripts/setup.sh
+
+run: setup ## start the engine; ARGS="…" are passed on to "live-trading run"
+	@exec .venv/bin/live-trading run $(ARGS)
+
+test: setup ## run every test; ARGS="…" are passed on to pytest
+	@$(PY) -m pytest $(ARGS)
+
+check: setup ## lint, types, import rules, and that the generated files are up to date
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy $(code)
+	@.venv/bin/lint-imports --no-logo
+	@$(PY) -m scripts.check_forbidden
+	@$(PY) -m scripts.check_links
+	@$(PY) -m live_trading.config.render --check
+
+bench: ## measure; ARGS="…" are passed on
+	@scripts/setup.sh requirements.lock requirements-bench.lock
+	@$(PY) -m benchmarks $(ARGS)
+
+format: setup ## format the code, and write config.yaml and docs/configuration.md anew
+	@.venv/bin/ruff check --fix-only -q .
+	@.venv/bin/ruff format -q .
+	@$(PY) -m live_trading.config.render
+
+lock: setup ## pin the dependencies anew; ARGS=--upgrade takes newer ones
+	@scripts/lock.sh $(ARGS)
+	@scripts/setup.sh
+
+clean: ## remove what building and testing left, never the data in var/
+	@rm -rf .venv .setup.lock dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
