@@ -1,6 +1,6 @@
 """Ticks and bars. Times are integers of nanoseconds since 1970, UTC: order within a millisecond matters here."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -8,6 +8,13 @@ from live_trading.domain.bar_size import BarSize
 from live_trading.runtime.clock import utc_from_ns
 
 _ZERO = Decimal(0)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def ns_from_utc(at: datetime) -> int:
+    """Nanoseconds since 1970, UTC, of an aware time. Exact: no float is involved."""
+    passed = at - _EPOCH
+    return (passed.days * 86_400 + passed.seconds) * 1_000_000_000 + passed.microseconds * 1_000
 
 
 class QuoteTick(NamedTuple):
@@ -67,7 +74,9 @@ class Bar(NamedTuple):
     """A closed bar, labelled by its start.
 
     ``open`` … ``close`` are trades' prices, or mids where the market gives quotes; then ``bid`` and ``ask`` are there
-    too. ``volume`` is traded size, 0 for quotes. ``filled`` marks a flat bar put in for a minute without ticks.
+    too. ``volume`` is traded size, 0 for quotes. ``filled`` marks a flat bar put in for a time without ticks.
+    ``ended_ns`` is given only where the bar was not as long as its size says: cut short by the session's close, or a
+    day's bar of a session that is not 24 hours.
     """
 
     symbol: str
@@ -82,12 +91,18 @@ class Bar(NamedTuple):
     bid: Ohlc | None = None
     ask: Ohlc | None = None
     filled: bool = False
+    ended_ns: int | None = None
 
     @property
     def start(self) -> datetime:
         return utc_from_ns(self.start_ns)
 
     @property
+    def end_ns(self) -> int:
+        """When it was over: ``ended_ns``, or its nominal length after its start."""
+        return self.start_ns + self.bar_size.nanoseconds if self.ended_ns is None else self.ended_ns
+
+    @property
     def end(self) -> datetime:
-        """When it was over by its nominal length (a day's bar ends with its session)."""
-        return self.start + timedelta(seconds=self.bar_size.seconds)
+        """When it was over (a day's bar ends with its session)."""
+        return utc_from_ns(self.end_ns)

@@ -1,0 +1,174 @@
+"""Indicators that are kept up bar by bar, declared by strategies.
+
+The arithmetic is talipp's (https://github.com/nardew/talipp), which is incremental. talipp keeps every value it was
+ever given; :class:`IndicatorSet` lets it keep a few hundred, so that an operation can run for years. Values are floats:
+they decide, they are never money.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from talipp.indicators import (  # type: ignore[import-untyped]
+    ADX,
+    ATR,
+    BB,
+    EMA,
+    MACD,
+    ROC,
+    RSI,
+    SMA,
+    DonchianChannels,
+    StdDev,
+    Stoch,
+)
+from talipp.indicators.Indicator import Indicator  # type: ignore[import-untyped]
+from talipp.ohlcv import OHLCV  # type: ignore[import-untyped]
+
+from live_trading.domain.errors import InvalidInput
+from live_trading.domain.market import Bar
+
+MAX_PERIOD = 5_000
+"""The longest look-back an indicator may have, in bars."""
+
+_NAME = re.compile(r"^[a-z][a-z0-9_]{0,63}$")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How one kind of indicator is built, what it takes in and how its value is read."""
+
+    parameters: tuple[str, ...]
+    build: Callable[..., Indicator]
+    whole_bar: bool = False
+    outputs: Mapping[str, str] | None = None  # suffix of the name → attribute; None: the value is one number
+
+
+_KINDS: Mapping[str, _Kind] = {
+    "sma": _Kind(("period",), SMA),
+    "ema": _Kind(("period",), EMA),
+    "rsi": _Kind(("period",), RSI),
+    "roc": _Kind(("period",), ROC),
+    "stddev": _Kind(("period",), StdDev),
+    "atr": _Kind(("period",), ATR, whole_bar=True),
+    "adx": _Kind(
+        ("period",),
+        lambda period: ADX(period, period),
+        whole_bar=True,
+        outputs={"": "adx", "_plus": "plus_di", "_minus": "minus_di"},
+    ),
+    "macd": _Kind(
+        ("fast", "slow", "signal"), MACD, outputs={"": "macd", "_signal": "signal", "_histogram": "histogram"}
+    ),
+    "bollinger": _Kind(("period", "deviations"), BB, outputs={"_lower": "lb", "_middle": "cb", "_upper": "ub"}),
+    "donchian": _Kind(
+        ("period",), DonchianChannels, whole_bar=True, outputs={"_lower": "lb", "_middle": "cb", "_upper": "ub"}
+    ),
+    "stochastic": _Kind(("period", "smoothing"), Stoch, whole_bar=True, outputs={"_k": "k", "_d": "d"}),
+}
+
+
+class IndicatorSpec:
+    """One indicator: its kind and its parameters, all in bars save Bollinger's ``deviations``.
+
+    ``IndicatorSpec("ema", 20)`` gives the value ``ema_20``; ``IndicatorSpec("macd", 12, 26, 9)`` the values
+    ``macd_12_26_9``, ``macd_12_26_9_signal`` and ``macd_12_26_9_histogram``. ``name`` replaces the first part.
+    Kinds: sma, ema, rsi, roc (percent), stddev (of the population), atr (Wilder's), adx, macd, bollinger, donchian,
+    stochastic.
+    """
+
+    __slots__ = ("kind", "name", "parameters")
+
+    def __init__(self, kind: str, *parameters: int | float, name: str | None = None) -> None:
+        if kind not in _KINDS:
+            raise InvalidInput("indicators", f"{kind!r} is not a kind of indicator", f"Use one of {', '.join(_KINDS)}")
+        wanted = _KINDS[kind].parameters
+        if len(parameters) != len(wanted):
+            raise InvalidInput("indicators", f"{kind} has {len(parameters)} parameters", f"Give {', '.join(wanted)}")
+        for parameter, value in zip(wanted, parameters, strict=True):
+            whole = parameter == "deviations" or value == int(value)
+            if not whole or not 0 < value <= MAX_PERIOD:
+                raise InvalidInput(
+                    f"indicators.{kind}.{parameter}", f"{value} is out of range", f"Use 1 to {MAX_PERIOD} bars"
+                )
+        self.kind = kind
+        self.parameters = parameters
+        self.name = name or "_".join([kind, *(f"{value:g}".replace(".", "p") for value in parameters)])
+        if not _NAME.match(self.name):
+            raise InvalidInput("indicators", f"{self.name!r} is not a name", "Use a-z, 0-9 and _, a letter first")
+
+    @property
+    def look_back(self) -> int:
+        """Bars after which it has a value, at the latest."""
+        periods = [value for value in self.parameters if value == int(value)]
+        return int(2 * max(periods) + sum(periods))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its values."""
+        outputs = _KINDS[self.kind].outputs
+        return (self.name,) if outputs is None else tuple(self.name + suffix for suffix in outputs)
+
+    def __repr__(self) -> str:
+        return f"IndicatorSpec({self.name})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, IndicatorSpec) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[Any, ...]:
+        return self.kind, self.parameters, self.name
+
+
+class IndicatorSet:
+    """Several indicators over one series of bars, each kept up with one step a bar. Memory is bounded."""
+
+    def __init__(self, specs: Iterable[IndicatorSpec]) -> None:
+        self.specs = tuple(dict.fromkeys(specs))
+        names = [name for spec in self.specs for name in spec.names]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise InvalidInput("indicators", f"{', '.join(sorted(twice))} named twice", "Give one of them a name")
+        self._running = [(spec, _KINDS[spec.kind], _KINDS[spec.kind].build(*_arguments(spec))) for spec in self.specs]
+        # talipp tells "just enough values" by counting what it holds, so never purge down to near a period.
+        self._kept = max((spec.look_back for spec in self.specs), default=0) + 64
+        self._held = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all values, in the order of the specs."""
+        return tuple(name for spec in self.specs for name in spec.names)
+
+    def update(self, bar: Bar) -> dict[str, float | None]:
+        """Take the next bar; return every value by name, None where too few bars were seen."""
+        close = float(bar.close)
+        whole = OHLCV(float(bar.open), float(bar.high), float(bar.low), close, float(bar.volume), bar.start)
+        values: dict[str, float | None] = {}
+        for spec, kind, indicator in self._running:
+            indicator.add(whole if kind.whole_bar else close)
+            value = indicator[-1]
+            if kind.outputs is None:
+                values[spec.name] = _number(value)
+            else:
+                for suffix, attribute in kind.outputs.items():
+                    values[spec.name + suffix] = None if value is None else _number(getattr(value, attribute))
+        self._held += 1
+        if self._held >= 2 * self._kept:
+            for _, _, indicator in self._running:
+                indicator.purge_oldest(self._held - self._kept)
+            self._held = self._kept
+        return values
+
+
+def _arguments(spec: IndicatorSpec) -> list[int | float]:
+    names = _KINDS[spec.kind].parameters
+    return [value if name == "deviations" else int(value) for name, value in zip(names, spec.parameters, strict=True)]
+
+
+def _number(value: float | None) -> float | None:
+    """The value as a plain float, None where there is none (or none that means anything)."""
+    return None if value is None or not math.isfinite(value) else float(value)

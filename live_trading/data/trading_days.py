@@ -1,0 +1,89 @@
+"""Trading days in nanoseconds: where bars are aligned, and when the market is open.
+
+``TradingHours`` thinks in local time, which is right but slow. A feed asks for the day of every bar, nearly always the
+same day, so a day is worked out once and kept.
+"""
+
+from datetime import date, datetime, time, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from live_trading.domain.instrument import TradingHours
+from live_trading.domain.market import ns_from_utc
+from live_trading.runtime import utc_from_ns
+
+_DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+_LONGEST_DAY = timedelta(hours=26)  # a day of 25 hours at the end of daylight saving, and some
+_KEPT_DAYS = 16
+
+
+class TradingDay(NamedTuple):
+    """One trading day of a market, in nanoseconds since 1970, UTC.
+
+    It runs from ``start_ns`` to ``end_ns``, when the next one starts; the market is open in ``open_spans`` and
+    ``close_ns`` is the end of the last of them (``start_ns`` when it does not open at all, as on a Saturday).
+    """
+
+    start_ns: int
+    end_ns: int
+    close_ns: int
+    open_spans: tuple[tuple[int, int], ...]
+
+    def is_open(self, time_ns: int) -> bool:
+        """Whether the market trades at ``time_ns``, a time of this day."""
+        return any(opening <= time_ns < closing for opening, closing in self.open_spans)
+
+
+class TradingCalendar:
+    """The trading days of one instrument's hours."""
+
+    def __init__(self, hours: TradingHours) -> None:
+        self._hours = hours
+        self._zone = ZoneInfo(hours.timezone)
+        self._last: TradingDay | None = None
+        self._days: dict[int, TradingDay] = {}
+
+    def day_of(self, time_ns: int) -> TradingDay:
+        """The trading day that contains ``time_ns``."""
+        day = self._last
+        if day is not None and day.start_ns <= time_ns < day.end_ns:
+            return day
+        start = self._hours.trading_day_start(utc_from_ns(time_ns))
+        start_ns = ns_from_utc(start)
+        day = self._days.get(start_ns)
+        if day is None:
+            if len(self._days) >= _KEPT_DAYS:
+                self._days.clear()
+            day = self._days[start_ns] = self._day_from(start)
+        self._last = day
+        return day
+
+    def is_open(self, time_ns: int) -> bool:
+        """Whether the market trades at ``time_ns``."""
+        return self.day_of(time_ns).is_open(time_ns)
+
+    def _day_from(self, start: datetime) -> TradingDay:
+        start_ns = ns_from_utc(start)
+        end_ns = ns_from_utc(self._hours.trading_day_start(start + _LONGEST_DAY))
+        if not self._hours.sessions:
+            return TradingDay(start_ns, end_ns, end_ns, ((start_ns, end_ns),))
+        local = start.astimezone(self._zone).date()
+        monday = local - timedelta(days=local.weekday())
+        spans = set()
+        for weeks in (-1, 0, 1):
+            for opening, closing in self._hours.sessions:
+                week = monday + timedelta(weeks=weeks)
+                opens, closes = self._moment(week, opening), self._moment(week, closing)
+                if closes <= opens:
+                    closes = self._moment(week + timedelta(weeks=1), closing)
+                if opens < end_ns and closes > start_ns:
+                    spans.add((max(opens, start_ns), min(closes, end_ns)))
+        ordered = tuple(sorted(spans))
+        return TradingDay(start_ns, end_ns, ordered[-1][1] if ordered else start_ns, ordered)
+
+    def _moment(self, monday: date, text: str) -> int:
+        """``"SUN 17:00"`` local time in the week of ``monday``, in nanoseconds."""
+        name, clock = text.split()
+        hour, minute = map(int, clock.split(":"))
+        day = monday + timedelta(days=_DAYS.index(name))
+        return ns_from_utc(datetime.combine(day, time(hour, minute), self._zone))

@@ -1,0 +1,173 @@
+"""Runs one strategy for one operation: keeps its bars and indicators, and asks it when a primary bar closes.
+
+Alignment. Bars come in the order in which they ended. When a bar of the primary size closes, the strategy sees the
+other sizes' bars that had ended by then, a bar that ended at that very instant included: it is closed, so nothing of it
+lies in the future. For that, of bars with the same end the primary one must be handed in last; :meth:`in_order` sorts
+them so. A bar that ended after the primary one is never shown, even if it was handed in already.
+
+A bar marked ``filled`` moves the indicators but does not trigger: nothing happened in it, and it is given out late.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from pydantic import BaseModel
+
+from live_trading.data.indicators import IndicatorSet
+from live_trading.domain.bar_size import BarSize
+from live_trading.domain.errors import InvalidInput
+from live_trading.domain.market import Bar
+from live_trading.runtime import Clock
+from live_trading.strategies.base import FLAT, BarContext, Signal, Strategy, StrategyFailed, StrategyPosition
+
+DEFAULT_TIME_BUDGET = 1.0
+"""Seconds a strategy and its indicators may take for one bar."""
+
+
+class _Series:
+    """The last closed bars of one size and their indicators, oldest first, never more than ``kept``."""
+
+    def __init__(self, bar_size: BarSize, needed: int, indicators: IndicatorSet) -> None:
+        self.bar_size = bar_size
+        self.needed = needed
+        self.kept = max(needed, 2)
+        self.indicators = indicators
+        self.bars: list[Bar] = []
+        self.values: list[dict[str, float | None]] = []
+        self.count = 0
+
+    def append(self, bar: Bar) -> None:
+        self.bars.append(bar)
+        self.values.append(self.indicators.update(bar))
+        self.count += 1
+        if len(self.bars) > 2 * self.kept:
+            del self.bars[: -self.kept]
+            del self.values[: -self.kept]
+
+    def ended_by(self, end_ns: int) -> tuple[tuple[Bar, ...], tuple[dict[str, float | None], ...]]:
+        """The last ``kept`` bars that ended by ``end_ns``, with their indicators."""
+        last = len(self.bars)
+        while last and self.bars[last - 1].end_ns > end_ns:
+            last -= 1
+        first = max(0, last - self.kept)
+        return tuple(self.bars[first:last]), tuple(self.values[first:last])
+
+
+class LiveStrategyAdapter:
+    """One strategy with one set of parameters over one instrument's bars.
+
+    ``bar_sizes`` are the operation's; sizes the strategy asks for that are not among them raise
+    :class:`InvalidInput`. ``time_budget`` is in seconds by ``clock``.
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy[Any],
+        parameters: BaseModel,
+        symbol: str,
+        bar_sizes: Collection[BarSize],
+        primary: BarSize,
+        clock: Clock,
+        *,
+        time_budget: float = DEFAULT_TIME_BUDGET,
+    ) -> None:
+        self.strategy = strategy
+        self.parameters = parameters
+        self.symbol = symbol
+        self.primary = primary
+        self.bar_sizes = tuple(bar_sizes)
+        self.last_duration = 0.0
+        """Seconds the strategy took for the last bar it was asked about."""
+        self._clock = clock
+        self._time_budget = time_budget
+        self.warmup: Mapping[BarSize, int] = strategy.warmup(parameters, primary)
+        """Bars of each size that are needed before the first signal."""
+        self._specs = strategy.indicators(parameters, primary)
+        lacking = [size for size in {*self.warmup, *self._specs, primary} if size not in self.bar_sizes]
+        if lacking:
+            names = ", ".join(size.value for size in sorted(lacking))
+            raise InvalidInput(
+                "bar_sizes",
+                f"{strategy.name} looks at {names}, which is not among them",
+                "Add it to bar_sizes, or change the strategy's parameters",
+            )
+        self._series = self._fresh()
+
+    def _fresh(self) -> dict[BarSize, _Series]:
+        return {
+            size: _Series(size, self.warmup.get(size, 0), IndicatorSet(self._specs.get(size, ())))
+            for size in self.bar_sizes
+        }
+
+    @property
+    def ready(self) -> bool:
+        """Whether every size has as many bars as the strategy needs."""
+        return all(series.count >= series.needed for series in self._series.values())
+
+    @property
+    def indicators(self) -> Mapping[BarSize, Mapping[str, float | None]]:
+        """The indicators' values at the last bar of each size; empty where there was none. To be stored with bars."""
+        return {size: series.values[-1] if series.values else {} for size, series in self._series.items()}
+
+    def in_order(self, bars: Iterable[Bar]) -> list[Bar]:
+        """Bars in the order in which they are to be handed in: by their end, the primary size last at the same end."""
+        return sorted(bars, key=lambda bar: (bar.end_ns, bar.bar_size is self.primary, bar.bar_size.nanoseconds))
+
+    def warm_up(self, bars: Mapping[BarSize, Iterable[Bar]]) -> None:
+        """Forget everything and read these bars, oldest first, without asking for signals."""
+        self._series = self._fresh()
+        for size, several in bars.items():
+            for bar in several:
+                self._take(size, bar)
+
+    def on_bar(self, bar: Bar, position: StrategyPosition = FLAT) -> Signal | None:
+        """Take the next closed bar; the strategy's answer if it triggers. Raises :class:`StrategyFailed`.
+
+        A bar of a size that is not the operation's, or not later than the last one of its size (told twice after a
+        restart), changes nothing.
+        """
+        started = self._clock.monotonic()
+        try:
+            taken = self._take(bar.bar_size, bar)
+            if not taken or bar.bar_size is not self.primary or bar.filled or not self.ready:
+                return None
+            signal = self.strategy.on_bar(self._context(bar, position))
+        except Exception as error:
+            raise StrategyFailed(self.strategy.name, bar, f"{type(error).__name__}: {error}") from error
+        self.last_duration = self._clock.monotonic() - started
+        if self.last_duration > self._time_budget:
+            reason = f"it took {self.last_duration:.3f} s, its time budget is {self._time_budget:g} s"
+            raise StrategyFailed(self.strategy.name, bar, reason)
+        self._check(bar, signal)
+        return signal
+
+    def _take(self, bar_size: BarSize, bar: Bar) -> bool:
+        series = self._series.get(bar_size)
+        if series is None or (series.bars and bar.start_ns <= series.bars[-1].start_ns):
+            return False
+        series.append(bar)
+        return True
+
+    def _context(self, bar: Bar, position: StrategyPosition) -> BarContext[Any]:
+        seen = {size: series.ended_by(bar.end_ns) for size, series in self._series.items()}
+        return BarContext(
+            symbol=self.symbol,
+            primary=self.primary,
+            parameters=self.parameters,
+            bars={size: bars for size, (bars, _) in seen.items()},
+            indicators={size: values for size, (_, values) in seen.items()},
+            position=position,
+            now=bar.end,
+        )
+
+    def _check(self, bar: Bar, signal: object) -> None:
+        """What a strategy answers comes from outside: it is checked before anything is made of it."""
+        if signal is None:
+            return
+        if not isinstance(signal, Signal):
+            raise StrategyFailed(self.strategy.name, bar, f"it answered {type(signal).__name__}, not Signal or None")
+        for name in ("stop_loss", "take_profit"):
+            price = getattr(signal, name)
+            if price is not None and not (isinstance(price, Decimal) and price.is_finite()):
+                raise StrategyFailed(self.strategy.name, bar, f"its {name} {price!r} is not a finite Decimal")
