@@ -73,6 +73,6 @@ if ! usable .venv/bin/python; then
   "$python" -m venv --clear .venv
 fi
 say "installing what ${locks[*]} pins"
-.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes $(printf -- '-r %s ' "${locks[@]}")
-.venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+.venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes $(printf -- '-r %s ' "${locks[@]}")
+.venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 printf '%s\n' "$wanted" >"$stamp"

@@ -82,7 +82,7 @@ def _locate(node: yaml.Node, prefix: str, path: str, origins: dict[str, str]) ->
         key = _join(prefix, name.value)
         origin = f"{path}:{name.start_mark.line + 1}"
         if key in origins:
-            remedy = f"Keep one; the first stands at {origins[key]}"
+            remedy = f"Keep one; the first is in line {origins[key].rpartition(':')[2]}"
             raise ConfigError([Problem(origin, key, "is given twice", remedy)])
         origins[key] = origin
         _locate(inner, key, path, origins)

@@ -5,11 +5,13 @@ the file, the default. In the file, ``${NAME}`` is the environment variable (``n
 ``${NAME:-text}`` is ``text`` then, and ``$${`` is a plain ``${``.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import unquote
 
-from pydantic import PrivateAttr, ValidationError
+from pydantic import PrivateAttr, SecretStr, ValidationError
 
 from live_trading.config.errors import ConfigError, Problem
 from live_trading.config.explain import explain
@@ -29,6 +31,7 @@ from live_trading.config.schema import (
 
 CONFIG_VARIABLE = "LIVE_TRADING_CONFIG"
 DEFAULT_FILE = "config.yaml"
+_PASSWORD = re.compile(r"[^/]+//[^:@/]*:([^@]*)@")
 
 
 class Settings(Section):
@@ -48,6 +51,15 @@ class Settings(Section):
     def origin(self, key: str) -> str:
         """Where the value of a dotted key came from: ``config.yaml:12``, ``environment variable …``, ``default``."""
         return self._origins.get(key, "default")
+
+    def secrets(self) -> tuple[SecretStr, ...]:
+        """Every secret that is set, and the password inside the database's address: what no log may show."""
+        found = [value for key, _ in leaves(type(self)) if isinstance(value := _get(self, key), SecretStr)]
+        if self.database.mongodb.url is not None:
+            password = _PASSWORD.match(self.database.mongodb.url.get_secret_value())
+            if password is not None:
+                found += [SecretStr(password[1]), SecretStr(unquote(password[1]))]
+        return tuple(found)
 
     @classmethod
     def load(cls, path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any] | None = None) -> Self:
@@ -79,6 +91,13 @@ class Settings(Section):
         return settings
 
 
+def _get(section: Section, key: str) -> Any:
+    value: Any = section
+    for name in key.split("."):
+        value = getattr(value, name)
+    return value
+
+
 def _find(path: Path | None, environ: Mapping[str, str]) -> Path | None:
     named = path or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
     if named is None:
@@ -91,8 +110,7 @@ def _find(path: Path | None, environ: Mapping[str, str]) -> Path | None:
 
 
 def _put(data: dict[str, Any], key: str, value: Any) -> None:
-    """Set a dotted key. Where the file has something other than a section on the way, the section replaces it only in
-    that it would be refused anyway."""
+    """Set a dotted key. Where the file has something that is no section on the way, that is left to be refused."""
     *sections, last = key.split(".")
     for section in sections:
         inner = data.get(section)
