@@ -16,8 +16,9 @@ The rules, in full:
   truly the first or last by its own time. Later ones are counted and dropped, from all sizes alike.
 - Quotes make mid bars that also carry bid and ask; trades make bars with volume.
 - A silence is filled with flat bars marked ``filled`` when at most two minutes lie between the bars around it: 24 bars
-  of 5 seconds, two of 1 minute, one of 2 minutes, none of a larger size. They are given out with the next real bar, right before it, for only then is it known how long the silence was. They
-  are never part of a larger bar. Any longer silence is reported as a :class:`Gap` and not filled.
+  of 5 seconds, two of 1 minute, one of 2 minutes, none of a larger size. They are given out with the next real bar,
+  right before it, for only then is it known how long the silence was. They are never part of a larger bar. Any longer
+  silence is reported as a :class:`Gap` and not filled.
 - Bars that began before the feed was listened to (``complete_from_ns``, :meth:`resume_from`) lack ticks. They are
   not given out; the time they cover is part of the next gap.
 """
