@@ -36,7 +36,7 @@ class DayResult:
 
 
 def day_results(operations: Iterable[Operation], prices: Mapping[int, Decimal]) -> list[DayResult]:
-    """The day so far by currency. ``prices`` are by operation number; a position without one counts as realised only."""
+    """The day so far by currency. ``prices`` are by operation number; without one only what is realised counts."""
     pnl: dict[str, Decimal] = {}
     capital: dict[str, Decimal] = {}
     for operation in operations:

@@ -28,12 +28,13 @@ def protection_prices(
     """
     stop_distance = _stop_distance(settings, entry_price, atr)
     target_distance = _target_distance(settings, entry_price, atr, stop_distance)
-    below, above = ("down", "up")
     stop = target = None
     if stop_distance is not None:
-        stop = instrument.round_price(entry_price - stop_distance * side.sign, below if side is Side.BUY else above)
+        stop_price = entry_price - stop_distance * side.sign
+        stop = instrument.round_price(stop_price, "down" if side is Side.BUY else "up")
     if target_distance is not None:
-        target = instrument.round_price(entry_price + target_distance * side.sign, above if side is Side.BUY else below)
+        target_price = entry_price + target_distance * side.sign
+        target = instrument.round_price(target_price, "up" if side is Side.BUY else "down")
     for field, price in (("stop_loss_value", stop), ("take_profit_value", target)):
         if price is not None and price <= 0:
             raise InvalidInput(field, f"it puts the price at {price}", "Use a smaller distance")

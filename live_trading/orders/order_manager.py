@@ -1,0 +1,415 @@
+"""The order manager: sends what the journal justifies, and journals what the broker answers.
+
+One for each broker account. The rule it lives by: an intent is durable before a byte of it leaves, and afterwards the
+order's fate is one of four: placed, refused (positively), provably never sent, or in doubt. Nothing is sent twice.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from live_trading.brokers.base import BrokerAdapter
+from live_trading.brokers.errors import BrokerError, InDoubt, Retryable
+from live_trading.brokers.types import (
+    BrokerOrder,
+    CommissionReport,
+    Execution,
+    OrderChange,
+    OrderRequest,
+    Placed,
+    Rejected,
+)
+from live_trading.domain.entries import (
+    ENGINE,
+    PREVIOUS,
+    Cause,
+    CircuitBreakerOpened,
+    Draft,
+    Entry,
+    EntryData,
+    OrderCancelRequested,
+    OrderInDoubt,
+    OrderModified,
+    OrderModifyRequested,
+    OrderNotPlaced,
+    OrderPlaced,
+    OrderRejected,
+    OrderRequested,
+    ProtectionMoved,
+    ProtectionSet,
+)
+from live_trading.domain.ids import Kind, client_order_id, derived_id
+from live_trading.domain.instrument import Instrument
+from live_trading.domain.values import DoubtfulAction, OrderPurpose, OrderType, Side, TimeInForce
+from live_trading.journal.errors import JournalError
+from live_trading.orders import facts
+from live_trading.orders.gatekeeper import Gatekeeper
+from live_trading.projections.live import LiveLedger
+from live_trading.projections.state import Operation, Order
+from live_trading.runtime import Runtime, failpoint
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPlan:
+    """An order that is about to be asked for. ``stop_loss`` and ``take_profit`` make a bracket of it.
+
+    ``oca_group``: join this one-cancels-all group; ``parent``: the order whose position it protects.
+    """
+
+    side: Side
+    order_type: OrderType
+    quantity: Decimal
+    purpose: OrderPurpose
+    reason: str
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    reference_price: Decimal | None = None
+    stop_loss: Decimal | None = None
+    take_profit: Decimal | None = None
+    oca_group: str | None = None
+    parent: str | None = None
+
+
+class OrderManager:
+    """Places, changes and cancels the orders of one broker account."""
+
+    def __init__(
+        self,
+        live: LiveLedger,
+        broker: BrokerAdapter,
+        gatekeeper: Gatekeeper,
+        runtime: Runtime,
+        *,
+        order_timeout: float,
+        on_doubt: Callable[[], None],
+    ) -> None:
+        self.live = live
+        self.broker = broker
+        self.gatekeeper = gatekeeper
+        self._runtime = runtime
+        self._timeout = order_timeout
+        self._on_doubt = on_doubt
+        self._facts = asyncio.Lock()
+        self.sent_at: dict[str, float] = {}
+        """When this process last sent an order, on the steady clock: what absence is measured from."""
+        self.cursor: str | None = None
+        """Up to here the broker's executions are known to be complete."""
+
+    # ---- asking -----------------------------------------------------------------------------------------------------
+
+    async def place(
+        self,
+        operation: Operation,
+        instrument: Instrument,
+        plan: OrderPlan,
+        *,
+        before: Sequence[Draft] = (),
+        caused_by: Entry | Cause | None = None,
+        actor: str = ENGINE,
+    ) -> Order:
+        """Journal ``before`` and the intent in one durable append, then send it. Returns the order as it then is.
+
+        ``before`` is what led to it (a signal); without an explicit cause the order follows from the last of it.
+        """
+        drafts = list(before) + self._intents(operation, plan, caused_by, actor, len(before))
+        entries = await self.live.append(*drafts)
+        ids = [entry.data.client_order_id for entry in entries[len(before) :]]
+        orders = [self.live.ledger.orders[identifier] for identifier in ids]
+        if plan.purpose.reduces_risk:
+            await self._wait_for_token()
+        await self._send(orders, instrument)
+        return orders[0]
+
+    def _intents(
+        self, operation: Operation, plan: OrderPlan, caused_by: Entry | Cause | None, actor: str, before: int
+    ) -> list[Draft]:
+        operation_id = derived_id(Kind.OPERATION, operation.number)
+        deployment = self.live.journal.deployment_id
+        numbers: list[int] = []
+
+        def request(plan: OrderPlan, is_child: bool) -> Callable[[int], EntryData]:
+            def data(number: int) -> EntryData:
+                numbers.append(number)
+                parent = client_order_id(deployment, operation_id, numbers[0]) if is_child else plan.parent
+                return OrderRequested(
+                    client_order_id=client_order_id(deployment, operation_id, number),
+                    broker=operation.broker,
+                    symbol=operation.symbol,
+                    side=plan.side,
+                    order_type=plan.order_type,
+                    quantity=plan.quantity,
+                    purpose=plan.purpose,
+                    limit_price=plan.limit_price,
+                    stop_price=plan.stop_price,
+                    time_in_force=plan.time_in_force,
+                    parent_client_order_id=parent,
+                    oca_group=parent if is_child else plan.oca_group,
+                    reference_price=plan.reference_price,
+                    reason=plan.reason,
+                )
+
+            return data
+
+        cause = caused_by if caused_by is not None else (PREVIOUS if before else None)
+        drafts = [Draft(request(plan, False), operation_id, actor, cause)]
+        drafts += [Draft(request(child, True), operation_id, actor, PREVIOUS) for child in _children(plan)]
+        return drafts
+
+    async def _wait_for_token(self) -> None:
+        while wait := self.gatekeeper.tokens.take(reduces_risk=True):
+            await self._runtime.clock.sleep(wait)
+
+    async def _send(self, orders: list[Order], instrument: Instrument) -> None:
+        parent, *children = orders
+        request = _request(parent, instrument, tuple(_request(child, instrument, ()) for child in children))
+        failpoint("order.send.before")
+        for order in orders:
+            self.sent_at[order.client_order_id] = self._runtime.clock.monotonic()
+        try:
+            async with asyncio.timeout(self._timeout):
+                answer = await self.broker.place(request)
+        except JournalError:
+            raise  # the guard refused: nothing was sent, and this engine is over
+        except Retryable as error:
+            evidence = f"never sent: {error}"
+            await self._tell(orders, lambda o: OrderNotPlaced(client_order_id=o.client_order_id, evidence=evidence))
+            await self._count_failure()
+            return
+        except (BrokerError, OSError, TimeoutError, ValueError) as error:
+            await self._doubt(orders, DoubtfulAction.PLACE, error)
+            return
+        failpoint("order.send.after")
+        await self._answered(orders, answer)
+
+    async def _answered(self, orders: list[Order], answer: Placed | Rejected) -> None:
+        parent, *children = orders
+        if isinstance(answer, Rejected):
+            code, text = answer.code, answer.text
+            await self._tell(orders, lambda o: OrderRejected(client_order_id=o.client_order_id, code=code, text=text))
+            await self._count_failure()
+            return
+        ids = {parent.client_order_id: answer.broker_order_id, **answer.attached}
+        drafts = [
+            facts.about(
+                order,
+                OrderPlaced(client_order_id=order.client_order_id, broker_order_id=ids[order.client_order_id]),
+                f"broker:{self.broker.name}",
+            )
+            for order in orders
+            if order.client_order_id in ids and (order.status.is_uncertain or order.broker_order_id is None)
+        ]
+        if children:
+            drafts.append(protection_set(parent, children))
+        if drafts:
+            await self.live.append(*drafts)
+
+    async def _tell(self, orders: list[Order], data: Callable[[Order], EntryData]) -> None:
+        """Journal the same fact about each order that is still uncertain."""
+        actor = f"broker:{self.broker.name}"
+        drafts = [facts.about(order, data(order), actor) for order in orders if order.status.is_uncertain]
+        if drafts:
+            await self.live.append(*drafts)
+
+    async def _doubt(self, orders: list[Order], action: DoubtfulAction, error: Exception) -> None:
+        cause = error.cause if isinstance(error, InDoubt) else f"{type(error).__name__}: {error}".rstrip(": ")
+        drafts = [
+            facts.about(
+                order, OrderInDoubt(client_order_id=order.client_order_id, action=action, cause=cause[:500]), ENGINE
+            )
+            for order in orders
+            if not order.status.is_terminal
+        ]
+        if drafts:
+            await self.live.append(*drafts)
+        self._on_doubt()
+        await self._count_failure()
+
+    async def _count_failure(self) -> None:
+        limits = self.gatekeeper.limits
+        until = self.gatekeeper.breaker.failed(self._runtime.clock.now())
+        if until is not None:
+            opened = CircuitBreakerOpened(
+                failures=limits.circuit_breaker_failures,
+                window_seconds=limits.circuit_breaker_window_seconds,
+                until=until,
+            )
+            await self.live.append(Draft(opened))
+
+    async def cancel(self, order: Order, reason: str, *, actor: str = ENGINE, command_id: str | None = None) -> None:
+        """Ask the broker to cancel a working order; its end comes as an order update. Asking again is harmless."""
+        data = OrderCancelRequested(client_order_id=order.client_order_id, reason=reason, command_id=command_id)
+        await self.live.append(facts.about(order, data, actor))
+        await self.send_cancel(order)
+
+    async def send_cancel(self, order: Order) -> None:
+        """Send a cancel whose intent is in the journal (again, after a doubt: a cancel cannot act twice)."""
+        await self._wait_for_token()
+        failpoint("order.cancel.before")
+        try:
+            async with asyncio.timeout(self._timeout):
+                answer = await self.broker.cancel(order.client_order_id)
+        except JournalError:
+            raise
+        except (BrokerError, OSError, TimeoutError, ValueError) as error:
+            if order.doubt is not DoubtfulAction.CANCEL:
+                await self._doubt([order], DoubtfulAction.CANCEL, error)
+            return
+        failpoint("order.cancel.after")
+        if isinstance(answer, Rejected):
+            # Not working any more, most likely: what it came to is asked for, not concluded from the refusal.
+            refused = InDoubt(order.client_order_id, f"cancel refused: {answer.code} {answer.text}")
+            if order.doubt is not DoubtfulAction.CANCEL:
+                await self._doubt([order], DoubtfulAction.CANCEL, refused)
+
+    async def modify(
+        self,
+        order: Order,
+        change: OrderChange,
+        reason: str,
+        *,
+        actor: str = ENGINE,
+        command_id: str | None = None,
+    ) -> Rejected | None:
+        """Change a working order; the change is journaled before it is sent and again when it holds."""
+        request = OrderModifyRequested(
+            client_order_id=order.client_order_id,
+            quantity=change.quantity,
+            limit_price=change.limit_price,
+            stop_price=change.stop_price,
+            reason=reason,
+            command_id=command_id,
+        )
+        before = order.stop_price if order.purpose is OrderPurpose.STOP_LOSS else order.limit_price
+        await self.live.append(facts.about(order, request, actor))
+        await self._wait_for_token()
+        failpoint("order.modify.before")
+        try:
+            async with asyncio.timeout(self._timeout):
+                answer = await self.broker.modify(order.client_order_id, change)
+        except JournalError:
+            raise
+        except (BrokerError, OSError, TimeoutError, ValueError) as error:
+            await self._doubt([order], DoubtfulAction.MODIFY, error)
+            return None
+        failpoint("order.modify.after")
+        if isinstance(answer, Rejected):
+            # The broker works it with the values it had.
+            await self.live.append(
+                facts.about(order, OrderModified(client_order_id=order.client_order_id), f"broker:{self.broker.name}")
+            )
+            return answer
+        modified = OrderModified(
+            client_order_id=order.client_order_id,
+            quantity=change.quantity,
+            limit_price=change.limit_price,
+            stop_price=change.stop_price,
+        )
+        drafts = [facts.about(order, modified, f"broker:{self.broker.name}")]
+        after = change.stop_price if order.purpose is OrderPurpose.STOP_LOSS else change.limit_price
+        if order.purpose.is_protection and after is not None:
+            moved = ProtectionMoved(
+                kind="STOP_LOSS" if order.purpose is OrderPurpose.STOP_LOSS else "TAKE_PROFIT",
+                client_order_id=order.client_order_id,
+                before=before,
+                after=after,
+                reason=reason,
+            )
+            drafts.append(facts.about(order, moved, actor))
+        await self.live.append(*drafts)
+        return None
+
+    # ---- hearing ----------------------------------------------------------------------------------------------------
+
+    async def on_execution(self, execution: Execution, *, recovered: bool = False) -> bool:
+        """Journal an execution, once. Returns whether it was news."""
+        async with self._facts:
+            drafts = facts.from_execution(
+                self.live.ledger, self.broker.name, execution, recovered=recovered, cursor=self.cursor
+            )
+            if drafts:
+                await self.live.append(*drafts)
+        return bool(drafts)
+
+    async def on_commission(self, report: CommissionReport) -> None:
+        """Journal a commission that came apart from its execution."""
+        async with self._facts:
+            drafts = facts.from_commission(self.live.ledger, self.broker.name, report)
+            if drafts:
+                await self.live.append(*drafts)
+
+    async def on_order(self, update: BrokerOrder) -> bool:
+        """Journal what is new about an order. Fills the update knows of and we do not are fetched first."""
+        order = facts.find(self.live.ledger, self.broker.name, update.client_order_id, update.broker_order_id)
+        if order is not None and update.filled_quantity > order.filled_quantity:
+            await self.catch_up_executions()
+        async with self._facts:
+            drafts = facts.from_order(self.live.ledger, self.broker.name, update)
+            if drafts:
+                await self.live.append(*drafts)
+        return bool(drafts)
+
+    async def catch_up_executions(self) -> int:
+        """Read the broker's executions since the cursor; journal what is missing. Returns how many were."""
+        executions, cursor = await self.broker.executions_since(self.cursor)
+        return await self.take_executions(executions, cursor)
+
+    async def take_executions(self, executions: Sequence[Execution], cursor: str) -> int:
+        """Journal those of a complete run of executions that are missing, then advance the cursor."""
+        missing = 0
+        for execution in executions:
+            known = self.live.ledger.execution(self.broker.name, execution.execution_id)
+            missing += await self.on_execution(execution, recovered=True) and known is None
+        self.cursor = cursor
+        return missing
+
+
+def protection_set(parent: Order, children: Sequence[Order]) -> Draft:
+    """The entry that says which orders guard the position that ``parent`` opens."""
+    stop = next((child for child in children if child.purpose is OrderPurpose.STOP_LOSS), None)
+    target = next((child for child in children if child.purpose is OrderPurpose.TAKE_PROFIT), None)
+    data = ProtectionSet(
+        stop_loss=stop.stop_price if stop else None,
+        take_profit=target.limit_price if target else None,
+        stop_loss_client_order_id=stop.client_order_id if stop else None,
+        take_profit_client_order_id=target.client_order_id if target else None,
+    )
+    return facts.about(parent, data, ENGINE)
+
+
+def _children(plan: OrderPlan) -> list[OrderPlan]:
+    children = []
+    side, why = plan.side.opposite, "protection"
+    if plan.stop_loss is not None:
+        children.append(
+            OrderPlan(side, OrderType.STOP, plan.quantity, OrderPurpose.STOP_LOSS, why, stop_price=plan.stop_loss)
+        )
+    if plan.take_profit is not None:
+        children.append(
+            OrderPlan(
+                side,
+                OrderType.LIMIT,
+                plan.quantity,
+                OrderPurpose.TAKE_PROFIT,
+                "protection",
+                limit_price=plan.take_profit,
+            )
+        )
+    return children
+
+
+def _request(order: Order, instrument: Instrument, attached: tuple[OrderRequest, ...]) -> OrderRequest:
+    return OrderRequest(
+        client_order_id=order.client_order_id,
+        instrument=instrument,
+        side=order.side,
+        order_type=order.order_type,
+        quantity=order.quantity,
+        limit_price=order.limit_price,
+        stop_price=order.stop_price,
+        time_in_force=order.time_in_force,
+        oca_group=order.oca_group,
+        parent_client_order_id=order.parent_client_order_id,
+        attached=attached,
+    )
