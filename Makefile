@@ -3,7 +3,6 @@
 .PHONY: help setup run test check bench lock format clean
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
-code = $(wildcard live_trading tests benchmarks scripts)
 export PYTHON
 
 help: ## list the targets
@@ -19,13 +18,7 @@ test: setup ## run every test; ARGS="…" are passed on to pytest
 	@$(PY) -m pytest $(ARGS)
 
 check: setup ## lint, types, import rules, and that the generated files are up to date
-	@.venv/bin/ruff check .
-	@.venv/bin/ruff format --check .
-	@.venv/bin/mypy $(code)
-	@.venv/bin/lint-imports --no-logo
-	@$(PY) -m scripts.check_forbidden
-	@$(PY) -m scripts.check_links
-	@$(PY) -m live_trading.config.render --check
+	@scripts/check.sh
 
 bench: ## measure; ARGS="…" are passed on
 	@scripts/setup.sh requirements.lock requirements-bench.lock
