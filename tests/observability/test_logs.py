@@ -118,7 +118,8 @@ def test_file_is_json_and_rotated(tmp_path: Path) -> None:
 
 
 def test_configuring_again_does_not_double_the_lines(tmp_path: Path) -> None:
-    start(tmp_path)
-    stream = start(tmp_path)
+    stream = io.StringIO()
+    for _ in range(2):
+        configure(LoggingSettings(), tmp_path, stream=stream)
     get_logger("x").info("once")
     assert len(lines(stream)) == 1
