@@ -1,0 +1,268 @@
+"""Entries to bytes and back.
+
+A document's **canonical bytes** are its BSON without the length in front, without the ``hash`` element and the final
+NUL; ``hash`` is the SHA-256 of those. ``previous_hash`` and ``hash`` are the last two elements, both of fixed size, so
+the chain is checked over slices of what the server sent, before anything is decoded::
+
+    int32 length | _id … causation_id | previous_hash (20 + 32 bytes) | hash (11 + 32 bytes) | NUL
+                 └──────────────── canonical bytes ──────────────────┘
+
+An entry is encoded once, when it is numbered; the same bytes are sent again when MongoDB's answer was lost.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from struct import Struct
+from typing import Any, Final
+
+import bson
+from bson import Int64, ObjectId
+from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
+from bson.errors import BSONError
+from pydantic import ValidationError
+
+from live_trading.domain.entries import CATALOGUE, Entry, EntryData
+from live_trading.domain.entries.upcasting import UPCASTERS, NoUpcaster, Upcaster, upcast
+from live_trading.domain.errors import InvalidInput
+from live_trading.journal.decimals import DecimalCodec
+from live_trading.journal.errors import ChainBroken, Damaged, EntryTooLarge, GapDetected, UnknownEntry
+from live_trading.journal.shapes import dump, has_models, has_open_values, nulls_that_matter, plain
+
+MAX_ENTRY_BYTES: Final = 256 * 1024
+
+_HASH_ELEMENT: Final = b"\x05hash\x00\x20\x00\x00\x00\x00"
+_AFTER_CANONICAL: Final = len(_HASH_ELEMENT) + 32 + 1  # the hash element and the final NUL
+_LENGTH: Final = Struct("<i")
+_sha256 = hashlib.sha256
+
+
+class _UtcDecoder(TypeDecoder):
+    """BSON's dates as aware UTC times: a third of the cost of the driver's own ``tz_aware``."""
+
+    bson_type = datetime
+
+    def transform_bson(self, value: Any) -> datetime:
+        return value.replace(tzinfo=UTC)  # type: ignore[no-any-return]
+
+
+OPTIONS: Final[CodecOptions[dict[str, Any]]] = CodecOptions(type_registry=TypeRegistry([DecimalCodec(), _UtcDecoder()]))
+"""How entries' documents are read and written: exact decimals, aware times, byte strings as they are."""
+
+
+class EntryCodec:
+    """Encodes and decodes entries of a catalogue."""
+
+    def __init__(
+        self,
+        catalogue: Mapping[str, type[EntryData]] = CATALOGUE,
+        upcasters: Mapping[tuple[str, int], Upcaster] = UPCASTERS,
+    ) -> None:
+        self._catalogue = catalogue
+        self._upcasters = upcasters
+        self._validators = {
+            name: (data.ACTION_VERSION, data.__pydantic_validator__.validate_python) for name, data in catalogue.items()
+        }
+        self._nulls = {data: nulls_that_matter(data) for data in catalogue.values()}
+        self._nested = {
+            data
+            for data in catalogue.values()
+            if any(has_models(field.annotation) for field in data.model_fields.values())
+        }
+        self._open = {data for data in catalogue.values() if has_open_values(data)}
+
+    def encode(
+        self,
+        *,
+        sequence_number: int,
+        operation_id: ObjectId | None,
+        data: EntryData,
+        timestamp: datetime,
+        epoch: int,
+        actor: str,
+        correlation_id: int,
+        causation_id: int | None,
+        previous_hash: bytes,
+    ) -> tuple[Entry, bytes]:
+        """The entry and its document's bytes. Raises :class:`InvalidInput` for a value BSON cannot keep exactly, and
+        :class:`EntryTooLarge`."""
+        kind = type(data)
+        facts = self._facts(data)
+        body = {
+            "_id": Int64(sequence_number),
+            "operation_id": operation_id,
+            "action_type": kind.ACTION_TYPE,
+            "action_version": kind.ACTION_VERSION,
+            "action_data": facts,
+            "timestamp": timestamp,
+            "epoch": epoch,
+            "actor": actor,
+            "correlation_id": Int64(correlation_id),
+            "causation_id": None if causation_id is None else Int64(causation_id),
+            "previous_hash": previous_hash,
+        }
+        try:
+            encoded = bson.encode(body, codec_options=OPTIONS)
+        except (BSONError, OverflowError, ValueError, TypeError) as error:
+            raise InvalidInput(kind.ACTION_TYPE, f"cannot be kept: {error}") from error
+        canonical = encoded[4:-1]
+        digest = _sha256(canonical).digest()
+        size = len(encoded) + _AFTER_CANONICAL - 1
+        if size > MAX_ENTRY_BYTES:
+            raise EntryTooLarge(kind.ACTION_TYPE, size, MAX_ENTRY_BYTES)
+        if kind in self._open:
+            # What is folded live must be what a rebuild reads: lists for tuples, plain strings for enums.
+            data = self.decode_facts(sequence_number, kind.ACTION_TYPE, kind.ACTION_VERSION, _reread(facts))
+        entry = Entry(
+            sequence_number,
+            operation_id,
+            kind.ACTION_TYPE,
+            kind.ACTION_VERSION,
+            data,
+            timestamp,
+            epoch,
+            actor,
+            correlation_id,
+            causation_id,
+            previous_hash,
+            digest,
+        )
+        return entry, b"".join((_LENGTH.pack(size), canonical, _HASH_ELEMENT, digest, b"\x00"))
+
+    def _facts(self, data: EntryData) -> dict[str, Any]:
+        kind = type(data)
+        keep = self._nulls.get(kind)
+        if keep is None:
+            raise InvalidInput("data", f"{kind.__name__} is not an entry of the catalogue")
+        facts: dict[str, Any]
+        if kind in self._nested:
+            facts = dump(data)
+        else:
+            facts = {name: value for name, value in data.__dict__.items() if value is not None or name in keep}
+        if kind in self._open:
+            return {name: plain(value, f"{kind.ACTION_TYPE}.{name}") for name, value in facts.items()}
+        return facts
+
+    def decode_facts(self, sequence_number: int, action_type: str, version: int, facts: dict[str, Any]) -> EntryData:
+        """``action_data`` as its class, upcast where it is of an older version. Raises :class:`UnknownEntry`."""
+        known = self._validators.get(action_type)
+        if known is None:
+            raise UnknownEntry(
+                sequence_number,
+                f"this program knows no action_type {action_type!r}; run the version that wrote it, or a newer one",
+            )
+        current, validate = known
+        try:
+            if version != current:
+                facts = upcast(action_type, version, current, facts, self._upcasters)
+            return validate(facts)  # type: ignore[no-any-return]
+        except NoUpcaster as error:
+            raise UnknownEntry(sequence_number, f"{action_type}: {error}") from error
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, (action_type, *first["loc"])))
+            raise UnknownEntry(sequence_number, f"the facts do not fit: {where}: {first['msg']}") from error
+
+    def decode(self, document: bytes) -> Entry:
+        """One document's entry, its hash checked. Raises a :class:`Damaged`."""
+        claimed = claimed_sequence_number(document)
+        return self.decode_batch(document, claimed - 1, None)[0]
+
+    def decode_batch(self, documents: bytes, after: int, previous_hash: bytes | None) -> list[Entry]:
+        """The entries of documents laid end to end, as a raw batch of the driver has them.
+
+        They must be numbered from ``after + 1`` without a gap, and the first must follow from ``previous_hash`` (None
+        takes that one link on trust). Raises a :class:`Damaged` that names the first entry that is wrong.
+        """
+        check_chain(documents, after, previous_hash)
+        try:
+            decoded = bson.decode_all(documents, OPTIONS)
+        except (BSONError, ValueError) as error:
+            raise Damaged(after + 1, f"is not readable as BSON, or one of the entries after it: {error}") from error
+        validators = self._validators
+        entries: list[Entry] = []
+        add = entries.append
+        make = Entry._make
+        for number, document in enumerate(decoded, after + 1):
+            try:
+                _, operation_id, action_type, version, facts, at, epoch, actor, chain, cause, before, digest = (
+                    document.values()
+                )
+            except ValueError as error:
+                raise Damaged(number, "does not have the fields of an entry") from error
+            known = validators.get(action_type)
+            if known is not None and known[0] == version:
+                try:
+                    data = known[1](facts)
+                except ValidationError:
+                    data = self.decode_facts(number, action_type, version, facts)
+            else:
+                data = self.decode_facts(number, action_type, version, facts)
+            cause = None if cause is None else int(cause)
+            add(
+                make(
+                    (
+                        number,
+                        operation_id,
+                        action_type,
+                        version,
+                        data,
+                        at,
+                        epoch,
+                        actor,
+                        int(chain),
+                        cause,
+                        before,
+                        digest,
+                    )
+                )
+            )
+        return entries
+
+
+def _reread(facts: dict[str, Any]) -> dict[str, Any]:
+    return bson.decode(bson.encode(facts, codec_options=OPTIONS), OPTIONS)
+
+
+def claimed_sequence_number(document: bytes) -> int:
+    """The ``_id`` a document gives itself; 0 when it has none in the right place."""
+    if len(document) < 17 or document[4:9] != b"\x12_id\x00":
+        return 0
+    return int.from_bytes(document[9:17], "little", signed=True)
+
+
+def document_hash(document: bytes) -> bytes:
+    """The ``hash`` a document carries (unchecked)."""
+    return document[-33:-1]
+
+
+def check_chain(documents: bytes, after: int, previous_hash: bytes | None) -> int:
+    """Check numbers and hashes over raw documents laid end to end; return how many there are.
+
+    Raises :class:`GapDetected` or :class:`ChainBroken` for the first that is wrong.
+    """
+    position, end, number = 0, len(documents), after
+    length_at = _LENGTH.unpack_from
+    while position < end:
+        number += 1
+        (length,) = length_at(documents, position)
+        past = position + length
+        if length < 128 or past > end:
+            raise Damaged(number, "the document is cut short")
+        found = int.from_bytes(documents[position + 9 : position + 17], "little", signed=True)
+        if found != number:
+            if found > number:
+                raise GapDetected(number, found)
+            raise ChainBroken(number, f"numbers go back: {found} was found in its place")
+        body_end = past - 44
+        digest = documents[past - 33 : past - 1]
+        if (
+            documents[body_end : body_end + 11] != _HASH_ELEMENT
+            or _sha256(documents[position + 4 : body_end]).digest() != digest
+        ):
+            raise ChainBroken(number, "its hash is not that of its bytes: the entry was altered")
+        if previous_hash is not None and documents[body_end - 32 : body_end] != previous_hash:
+            raise ChainBroken(number, "it does not follow from the entry before it: one of the two was replaced")
+        previous_hash = digest
+        position = past
+    return number - after

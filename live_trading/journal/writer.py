@@ -1,0 +1,396 @@
+"""The one writer: numbers entries in memory, appends them in groups, and knows the fate of each.
+
+**Group commit.** One batch is in flight at a time; it holds whatever was queued meanwhile, at most 256 entries or
+256 KB. There is no timer: an append that meets no other goes out at once, from its own task.
+
+**Doubt.** When the store's answer is lost (an error of the network, a time-out, a duplicate key), the entries at those
+numbers are read back and compared: ours, then it succeeded; absent, then the same documents are sent again; another's,
+then we are fenced. So any prefix of a batch may be durable at any time, and no number is ever used twice.
+
+**Fencing.** The store refuses a document whose epoch is lower than the newest engine's. Opening a writer means: take
+the lease, raise the fence, and only then read the tail, because a dead engine's insert may still be running; from the
+fence on it can no longer land. Then ``ENGINE_STARTED`` is the first entry of the new epoch.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from live_trading.domain.entries import Cause, Draft, Entry, EntryData
+from live_trading.domain.entries.envelope import Previous
+from live_trading.journal.base import Head, JournalWriter, OnDurable
+from live_trading.journal.codec import EntryCodec
+from live_trading.journal.errors import Fenced, JournalClosed, JournalUnavailable
+from live_trading.journal.lease import Lease
+from live_trading.journal.store import Refused, Store, Uncertain
+from live_trading.runtime import Runtime, Tasks, failpoint
+
+MAX_BATCH_ENTRIES: Final = 256
+MAX_BATCH_BYTES: Final = 256 * 1024
+MAX_QUEUED_ENTRIES: Final = 8192
+"""Beyond this, ``append`` waits its turn before it numbers anything."""
+
+_MIN_BACKOFF: Final = 0.01
+_MAX_BACKOFF: Final = 0.5
+
+
+class Numbered(NamedTuple):
+    """An entry that has its number and its bytes, not yet known to be durable."""
+
+    entry: Entry
+    document: bytes
+
+
+class _Waiting(NamedTuple):
+    last: int
+    future: "asyncio.Future[None]"
+
+
+class Writer(JournalWriter):
+    """Writes to any store. :func:`~live_trading.journal.opening.open_writer` makes it."""
+
+    def __init__(
+        self, store: Store, lease: Lease, codec: EntryCodec, runtime: Runtime, head: Head, deployment_id: str
+    ) -> None:
+        self._store = store
+        self._lease = lease
+        self._codec = codec
+        self._clock = runtime.clock
+        self._ids = runtime.ids
+        self._deployment_id = deployment_id
+        self._head = head
+        self._numbered = head  # the last number given away, durable or not
+        self._subscribers: list[OnDurable] = []
+        self._queue: deque[Numbered] = deque()
+        self._waiting: deque[_Waiting] = deque()
+        self._for_room: deque[asyncio.Future[None]] = deque()
+        self._unsettled: list[Numbered] = []
+        self._busy = False
+        self._closing = False
+        self._failure: Exception | None = None
+        self._failed = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._attempt: asyncio.Timeout | None = None
+        self._tasks = Tasks()
+
+    def start(self) -> None:
+        """Begin to renew the lease and to write what is queued."""
+        self._tasks.start(self._keep_lease(), "journal.lease")
+        self._tasks.start(self._drain(), "journal.writer")
+
+    @property
+    def deployment_id(self) -> str:
+        return self._deployment_id
+
+    @property
+    def epoch(self) -> int:
+        return self._lease.epoch
+
+    @property
+    def head(self) -> Head:
+        return self._head
+
+    @property
+    def queued(self) -> int:
+        """How many entries are numbered and not yet durable."""
+        return self._numbered.sequence_number - self._head.sequence_number
+
+    def subscribe(self, on_durable: OnDurable) -> None:
+        self._subscribers.append(on_durable)
+
+    def check_may_act(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        self._lease.check()
+
+    async def failed(self) -> Exception:
+        await self._failed.wait()
+        assert self._failure is not None
+        return self._failure
+
+    # ------------------------------------------------------------------ append
+
+    async def append(self, *drafts: Draft) -> tuple[Entry, ...]:
+        self._check_open()
+        while self._for_room or len(self._queue) >= MAX_QUEUED_ENTRIES:
+            await self._until_room()
+            self._check_open()
+            if len(self._queue) < MAX_QUEUED_ENTRIES:
+                break
+        numbered = self._number(drafts)
+        if not numbered:
+            return ()
+        if self._busy or len(numbered) > MAX_BATCH_ENTRIES:
+            self._queue.extend(numbered)
+            if not self._busy:
+                self._take()
+                self._wake.set()
+            waiting = _Waiting(numbered[-1].entry.sequence_number, asyncio.get_running_loop().create_future())
+            self._waiting.append(waiting)
+            await waiting.future
+        else:
+            await self._write_at_once(numbered)
+        return tuple(item.entry for item in numbered)
+
+    def _check_open(self) -> None:
+        if self._failure is not None:
+            raise JournalClosed(f"the journal's writer has failed: {self._failure}") from self._failure
+        if self._closing:
+            raise JournalClosed("the journal's writer is closed")
+
+    async def _until_room(self) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._for_room.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn in self._for_room:
+                self._for_room.remove(turn)
+            else:
+                self._make_room()
+            raise
+
+    def _make_room(self) -> None:
+        room = MAX_QUEUED_ENTRIES - len(self._queue)
+        while self._for_room and room > 0:
+            turn = self._for_room.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                room -= 1
+
+    def _number(self, drafts: Sequence[Draft]) -> list[Numbered]:
+        """Give the drafts their numbers and bytes. All of them or, when one cannot be encoded, none."""
+        last = self._numbered
+        numbered: list[Numbered] = []
+        for draft in drafts:
+            number = last.sequence_number + 1
+            now = self._clock.now()
+            timestamp = now if last.timestamp is None or now > last.timestamp else last.timestamp
+            correlation_id, causation_id = self._chain(draft, number, numbered)
+            operation_id = draft.operation_id
+            entry, document = self._codec.encode(
+                sequence_number=number,
+                operation_id=operation_id(number) if callable(operation_id) else operation_id,
+                data=draft.data if isinstance(draft.data, EntryData) else draft.data(number),
+                timestamp=timestamp,
+                epoch=self._lease.epoch,
+                actor=draft.actor,
+                correlation_id=correlation_id,
+                causation_id=causation_id,
+                previous_hash=last.hash,
+            )
+            numbered.append(Numbered(entry, document))
+            last = Head(number, entry.hash, timestamp)
+        self._numbered = last
+        return numbered
+
+    @staticmethod
+    def _chain(draft: Draft, number: int, before: Sequence[Numbered]) -> tuple[int, int | None]:
+        cause = draft.caused_by
+        if cause is None:
+            return number, None
+        if isinstance(cause, Previous):
+            if not before:
+                raise ValueError("the first draft of an append has no draft before it to be caused by")
+            cause = before[-1].entry
+        assert isinstance(cause, (Entry, Cause))
+        return cause.correlation_id, cause.sequence_number
+
+    # ------------------------------------------------------------------- write
+
+    def _take(self) -> None:
+        self._busy = True
+        self._idle.clear()
+
+    def _leave(self) -> None:
+        """Nothing is in flight; hand on to the drainer when something came meanwhile."""
+        if (self._queue or self._unsettled) and self._failure is None:
+            self._wake.set()
+        else:
+            self._busy = False
+            self._idle.set()
+
+    async def _write_at_once(self, batch: list[Numbered]) -> None:
+        """The way without contention: from the appender's own task, with no other task in between."""
+        self._take()
+        try:
+            await self._write(batch)
+            self._acknowledge(batch)
+        except asyncio.CancelledError:
+            # The appender gave up; the entries are numbered and others follow from them, so they are still written.
+            self._unsettled = batch
+            raise
+        except Exception as error:
+            self._fail(error)
+        finally:
+            self._leave()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _drain(self) -> None:
+        """Write what is queued while others append."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._drain_once()
+            except Exception as error:  # whatever it is, the writer must not go on
+                self._fail(error)
+            self._leave()
+
+    async def _drain_once(self) -> None:
+        while True:
+            if self._unsettled:
+                batch = self._unsettled
+                await self._settle(batch, Uncertain("the appender was cancelled"))
+                self._unsettled = []
+            elif self._queue:
+                batch = self._next_batch()
+                self._make_room()
+                await self._write(batch)
+            else:
+                return
+            self._acknowledge(batch)
+            # Whoever was just told gets to append before the next batch is cut: that makes batches full.
+            await asyncio.sleep(0)
+
+    def _next_batch(self) -> list[Numbered]:
+        queue = self._queue
+        batch = [queue.popleft()]
+        size = len(batch[0].document)
+        while queue and len(batch) < MAX_BATCH_ENTRIES and size + len(queue[0].document) <= MAX_BATCH_BYTES:
+            item = queue.popleft()
+            size += len(item.document)
+            batch.append(item)
+        return batch
+
+    async def _write(self, batch: Sequence[Numbered]) -> None:
+        failpoint("journal.insert.before")
+        try:
+            await self._insert(batch)
+        except Uncertain as doubt:
+            await self._settle(batch, doubt)
+        failpoint("journal.insert.after")
+
+    async def _insert(self, batch: Sequence[Numbered]) -> None:
+        """One attempt, bounded in time. Raises :class:`Uncertain` or :class:`Fenced`, or why the writer has failed."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            async with asyncio.timeout(max(0.5, self._lease.ttl / 3)) as self._attempt:
+                await self._store.insert([item.document for item in batch])
+        except Refused as refused:
+            raise Fenced(self._lease.epoch, str(refused)) from refused
+        except TimeoutError as error:
+            if self._failure is not None:
+                raise self._failure from error
+            raise Uncertain("no answer in time") from error
+        finally:
+            self._attempt = None
+
+    async def _settle(self, batch: Sequence[Numbered], doubt: Uncertain) -> None:
+        """Find out what became of a batch, and write what is absent, until all of it is durable."""
+        began = self._clock.monotonic()
+        pause = _MIN_BACKOFF
+        rest = batch
+        while rest:
+            self.check_may_act()
+            if self._clock.monotonic() - began > 2 * self._lease.ttl:
+                raise JournalUnavailable(f"the journal could not be written for {2 * self._lease.ttl:g} s: {doubt}")
+            try:
+                rest = rest[await self._durable_prefix(rest) :]
+                if rest:
+                    await self._insert(rest)
+                return
+            except (Uncertain, JournalUnavailable) as error:
+                doubt = error if isinstance(error, Uncertain) else Uncertain(str(error))
+            await self._pause(self._ids.uniform(pause / 2, pause))
+            pause = min(pause * 2, _MAX_BACKOFF)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(None) as self._attempt:
+                await self._clock.sleep(seconds)
+        except TimeoutError:
+            self.check_may_act()
+        finally:
+            self._attempt = None
+
+    async def _durable_prefix(self, batch: Sequence[Numbered]) -> int:
+        """How many of the batch are durable. Raises :class:`Fenced` when another's entry stands in their place."""
+        first, last = batch[0].entry.sequence_number, batch[-1].entry.sequence_number
+        try:
+            async with asyncio.timeout(max(0.5, self._lease.ttl / 3)) as self._attempt:
+                found = await self._store.documents(first, last)
+        except TimeoutError as error:
+            if self._failure is not None:
+                raise self._failure from error
+            raise Uncertain("no answer in time to reading back") from error
+        finally:
+            self._attempt = None
+        for ours, stored in zip(batch, found, strict=False):
+            if ours.document != stored:
+                number = ours.entry.sequence_number
+                raise Fenced(self._lease.epoch, f"another's entry stands at number {number}")
+        return len(found)
+
+    def _acknowledge(self, batch: Sequence[Numbered]) -> None:
+        """Tell the folds, in order, then the appenders."""
+        entries = [item.entry for item in batch]
+        newest = entries[-1]
+        self._head = Head(newest.sequence_number, newest.hash, newest.timestamp)
+        for on_durable in self._subscribers:
+            on_durable(entries)
+        while self._waiting and self._waiting[0].last <= newest.sequence_number:
+            future = self._waiting.popleft().future
+            if not future.done():
+                future.set_result(None)
+        failpoint("journal.acknowledge.after")
+
+    # --------------------------------------------------------------- the ending
+
+    async def _keep_lease(self) -> None:
+        try:
+            self._fail(await self._lease.keep())
+        except Exception as error:  # whatever it is, the lease is not renewed any more
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """The end: nothing more is written, everybody who waits is told. The first reason is kept."""
+        if self._failure is not None:
+            return
+        self._failure = error
+        self._failed.set()
+        if self._attempt is not None and not self._attempt.expired():
+            self._attempt.reschedule(asyncio.get_running_loop().time())
+        self._queue.clear()
+        self._unsettled = []
+        for waiting in self._waiting:
+            if not waiting.future.done():
+                waiting.future.set_exception(error)
+        self._waiting.clear()
+        for turn in self._for_room:
+            if not turn.done():
+                turn.set_result(None)
+        self._for_room.clear()
+
+    async def close(self) -> None:
+        if not self._closing:
+            self._closing = True
+            idle = asyncio.ensure_future(self._idle.wait())
+            failed = asyncio.ensure_future(self._failed.wait())
+            try:
+                await asyncio.wait((idle, failed), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                idle.cancel()
+                failed.cancel()
+        await self._tasks.close()
+        if self._failure is None:
+            self._failure = JournalClosed("the journal's writer is closed")
+            try:
+                await self._lease.release()
+            except (JournalUnavailable, TimeoutError):
+                return  # it runs out by itself; the next engine waits for that

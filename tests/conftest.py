@@ -1,0 +1,53 @@
+"""Fixtures for every test: one real MongoDB for the whole run, a fresh database for each test."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from typing import Any
+
+import pytest
+from pymongo.asynchronous.database import AsyncDatabase
+
+from live_trading.database import EmbeddedMongo, connect
+from live_trading.runtime import Runtime
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def mongo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real ``mongod`` (a replica set of one), started once for the whole run."""
+    directory = tmp_path_factory.mktemp("mongo")
+
+    async def start() -> EmbeddedMongo:
+        mongo = EmbeddedMongo(directory, Runtime())
+        await mongo.start(watch=False)
+        return mongo
+
+    async def stop() -> None:
+        await mongo.stop()
+
+    # On a thread of its own: the fixture may be asked for from inside a running event loop.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        mongo = thread.submit(lambda: asyncio.run(start())).result()
+        yield mongo.url
+        thread.submit(lambda: asyncio.run(stop())).result()
+
+
+@pytest.fixture
+async def database(mongo_url: str) -> AsyncIterator[AsyncDatabase[dict[str, Any]]]:
+    """An empty database of the test's own."""
+    client = connect(mongo_url)
+    name = f"test_{next(_numbers)}"
+    yield client[name]
+    await client.drop_database(name)
+    await client.close()
+
+
+@pytest.fixture
+async def runtime() -> AsyncIterator[Runtime]:
+    """The machine's clock and ids, and tasks that end with the test."""
+    runtime = Runtime()
+    yield runtime
+    await runtime.tasks.close()
