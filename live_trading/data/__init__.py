@@ -1,18 +1,33 @@
 """Market data: ticks to bars, their store, indicators, and the files ticks are read from."""
 
 from live_trading.data.bar_aggregator import MAX_FILLED_NS, BarAggregator, Gap
+from live_trading.data.bar_store import ArchivedBar, BarStore, MemoryBarStore, StoredBar
 from live_trading.data.indicators import IndicatorSet, IndicatorSpec
 from live_trading.data.lean_files import read_bars
+from live_trading.data.market_data import DEFAULT_STALE_AFTER, Feed, MarketData, Quote, Subscription
+from live_trading.data.mongo_bar_store import MongoBarStore
+from live_trading.data.tick_buffer import TickBuffer
 from live_trading.data.tick_files import ColumnMapping, read_ticks
 from live_trading.data.trading_days import TradingCalendar, TradingDay
 
 __all__ = [
+    "DEFAULT_STALE_AFTER",
     "MAX_FILLED_NS",
+    "ArchivedBar",
     "BarAggregator",
+    "BarStore",
     "ColumnMapping",
+    "Feed",
     "Gap",
     "IndicatorSet",
     "IndicatorSpec",
+    "MarketData",
+    "MemoryBarStore",
+    "MongoBarStore",
+    "Quote",
+    "StoredBar",
+    "Subscription",
+    "TickBuffer",
     "TradingCalendar",
     "TradingDay",
     "read_bars",

@@ -1,0 +1,312 @@
+"""Market data of one broker: shared subscriptions, last prices, bars, and the watch over silent feeds.
+
+Several operations on one symbol share one subscription at the broker; the last one to leave ends it. Operations that
+ask for the same bar sizes share one aggregator, so an operation's bars never depend on what others ask for.
+
+Bars are only given out complete. After subscribing, or resubscribing after a lost connection, the feed counts as
+listened to from the time of the first tick or market time that comes; bars that began earlier are withheld and are part
+of the next gap. A recorded feed that is to give its very first bar tells its starting time first.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Protocol, TypeVar
+
+from live_trading.data.bar_aggregator import BarAggregator, Gap
+from live_trading.domain.bar_size import BarSize
+from live_trading.domain.instrument import Instrument
+from live_trading.domain.market import Bar, Tick
+from live_trading.runtime import Clock, utc_from_ns
+
+DEFAULT_STALE_AFTER = 5.0
+"""Seconds without a tick, in an open session, after which a symbol's data is stale."""
+
+_SECOND_NS = 1_000_000_000
+
+T = TypeVar("T")
+
+
+class Feed(Protocol):
+    """The part of a broker that starts and stops ticks."""
+
+    async def subscribe(self, instrument: Instrument) -> None: ...
+
+    async def unsubscribe(self, instrument: Instrument) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The last price of a symbol. ``age`` is in seconds since it was received, on the steady clock."""
+
+    symbol: str
+    price: Decimal
+    bid: Decimal
+    ask: Decimal
+    market_ns: int
+    age: float
+
+
+class Subscription:
+    """One operation's share in a symbol's data. Close it when the operation ends."""
+
+    def __init__(
+        self,
+        market_data: "MarketData",
+        instrument: Instrument,
+        bar_sizes: frozenset[BarSize],
+        on_bars: Callable[[list[Bar]], None],
+        on_gap: Callable[[Gap], None] | None,
+    ) -> None:
+        self.instrument = instrument
+        self.bar_sizes = bar_sizes
+        self.on_bars = on_bars
+        self.on_gap = on_gap
+        self._market_data = market_data
+
+    async def close(self) -> None:
+        """Get no more bars; the symbol's last subscription ends its ticks at the broker. Twice is once."""
+        await self._market_data.unsubscribe(self)
+
+
+@dataclass(slots=True)
+class _Shared:
+    """One aggregator and those who get its bars."""
+
+    aggregator: BarAggregator
+    subscriptions: list[Subscription] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _SymbolFeed:
+    """All that is known of one symbol."""
+
+    instrument: Instrument
+    since: float  # steady time of the last tick, or of subscribing
+    subscribed: bool = False  # the broker was asked, and the connection was not lost since
+    listening: bool = False  # something came after that
+    stale: bool = False
+    last: Tick | None = None
+    shared: dict[frozenset[BarSize], _Shared] = field(default_factory=dict)
+
+
+class MarketData:
+    """The market data of one broker connection.
+
+    ``feed`` is the broker's adapter. ``on_stale(symbol, age)`` and ``on_resumed(symbol, gap)`` are called with seconds;
+    staleness is looked at by :meth:`check`, which :meth:`watch` does once a second. All callbacks are synchronous and
+    should only put what they get into a bounded queue of their own: a slow one would hold up everybody's ticks.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        clock: Clock,
+        *,
+        stale_after: float = DEFAULT_STALE_AFTER,
+        grace_ns: int = 0,
+        on_stale: Callable[[str, float], None] | None = None,
+        on_resumed: Callable[[str, float], None] | None = None,
+    ) -> None:
+        self.unknown_ticks = 0
+        """Ticks of symbols nobody subscribed to."""
+        self._feed = feed
+        self._clock = clock
+        self._stale_after = stale_after
+        self._grace_ns = grace_ns
+        self._on_stale = on_stale
+        self._on_resumed = on_resumed
+        self._symbols: dict[str, _SymbolFeed] = {}
+        self._market_ns: int | None = None
+        self._market_told = 0.0
+        self._changing = asyncio.Lock()
+
+    # -- subscriptions
+
+    async def subscribe(
+        self,
+        instrument: Instrument,
+        bar_sizes: Collection[BarSize],
+        on_bars: Callable[[list[Bar]], None],
+        *,
+        on_gap: Callable[[Gap], None] | None = None,
+    ) -> Subscription:
+        """Get the closed bars of a symbol: ``on_bars`` with all that closed at one moment, ordered by their ends,
+        smaller sizes first; ``on_gap`` with bars that are missing. Raises what the broker raises."""
+        sizes = frozenset(bar_sizes)
+        subscription = Subscription(self, instrument, sizes, on_bars, on_gap)
+        async with self._changing:
+            symbol = self._symbols.get(instrument.symbol)
+            if symbol is None:
+                symbol = _SymbolFeed(instrument, self._clock.monotonic())
+                self._symbols[instrument.symbol] = symbol
+                try:
+                    await self._feed.subscribe(instrument)
+                except BaseException:
+                    del self._symbols[instrument.symbol]
+                    raise
+                symbol.subscribed, symbol.since = True, self._clock.monotonic()
+            shared = symbol.shared.get(sizes)
+            if shared is None:
+                shared = symbol.shared[sizes] = self._new_shared(symbol, sizes)
+            shared.subscriptions.append(subscription)
+        return subscription
+
+    def _new_shared(self, symbol: _SymbolFeed, sizes: frozenset[BarSize]) -> _Shared:
+        # Bars in the making now are not complete for this aggregator, though the feed was listened to before.
+        from_ns = None
+        if symbol.listening:
+            told = self._market_ns or 0
+            from_ns = max(told, symbol.last.time_ns if symbol.last is not None else 0)
+        subscriptions: list[Subscription] = []
+
+        def tell_gap(gap: Gap) -> None:
+            _tell([each.on_gap for each in subscriptions if each.on_gap is not None], gap)
+
+        aggregator = BarAggregator(
+            symbol.instrument, sizes, grace_ns=self._grace_ns, complete_from_ns=from_ns, on_gap=tell_gap
+        )
+        return _Shared(aggregator, subscriptions)
+
+    async def unsubscribe(self, subscription: Subscription) -> None:
+        """What :meth:`Subscription.close` does."""
+        async with self._changing:
+            symbol = self._symbols.get(subscription.instrument.symbol)
+            shared = None if symbol is None else symbol.shared.get(subscription.bar_sizes)
+            if symbol is None or shared is None or subscription not in shared.subscriptions:
+                return
+            shared.subscriptions.remove(subscription)
+            if not shared.subscriptions:
+                del symbol.shared[subscription.bar_sizes]
+            if not symbol.shared:
+                del self._symbols[subscription.instrument.symbol]
+                if symbol.subscribed:
+                    await self._feed.unsubscribe(symbol.instrument)
+
+    def interrupted(self) -> None:
+        """The connection is lost: bars in the making lack ticks from here on, and time alone closes none of them."""
+        for symbol in self._symbols.values():
+            symbol.subscribed = symbol.listening = False
+
+    async def resubscribe(self) -> None:
+        """The connection is back: subscribe to everything again. Raises what the broker raises; call it again then."""
+        async with self._changing:
+            for symbol in self._symbols.values():
+                if not symbol.subscribed:
+                    await self._feed.subscribe(symbol.instrument)
+                    symbol.subscribed = True
+
+    # -- what the broker tells
+
+    def on_tick(self, tick: Tick) -> None:
+        """Take a tick of the broker's stream."""
+        symbol = self._symbols.get(tick.symbol)
+        if symbol is None:
+            self.unknown_ticks += 1
+            return
+        now = self._clock.monotonic()
+        if symbol.stale:
+            symbol.stale = False
+            if self._on_resumed is not None:
+                self._on_resumed(tick.symbol, now - symbol.since)
+        symbol.last, symbol.since = tick, now
+        if not symbol.subscribed:  # still on its way when the connection was lost: the ticks after it will be missing
+            return
+        if not symbol.listening:
+            self._listen(symbol, tick.time_ns)
+        for shared in symbol.shared.values():
+            bars = shared.aggregator.add(tick)
+            if bars:
+                _tell([each.on_bars for each in shared.subscriptions], list(bars))
+
+    def on_market_time(self, time_ns: int) -> None:
+        """Take the market's time: bars that are over are closed, also of symbols that are quiet."""
+        self._market_ns = time_ns if self._market_ns is None else max(self._market_ns, time_ns)
+        self._market_told = self._clock.monotonic()
+        for symbol in list(self._symbols.values()):
+            if not symbol.subscribed:
+                continue
+            if not symbol.listening:
+                self._listen(symbol, time_ns)
+            for shared in list(symbol.shared.values()):
+                bars = shared.aggregator.advance(time_ns)
+                if bars:
+                    _tell([each.on_bars for each in shared.subscriptions], list(bars))
+
+    def _listen(self, symbol: _SymbolFeed, time_ns: int) -> None:
+        symbol.listening = True
+        for shared in symbol.shared.values():
+            shared.aggregator.resume_from(time_ns)
+
+    # -- what is asked
+
+    def last_price(self, symbol: str) -> Quote | None:
+        """The last price of a subscribed symbol, with its age; None before its first tick."""
+        feed = self._symbols.get(symbol)
+        if feed is None or feed.last is None:
+            return None
+        tick = feed.last
+        age = self._clock.monotonic() - feed.since
+        return Quote(symbol, tick.price, tick.bid, tick.ask, tick.time_ns, age)
+
+    def is_stale(self, symbol: str) -> bool:
+        """Whether entries must be refused because nothing was heard of the symbol for too long, or ever."""
+        feed = self._symbols.get(symbol)
+        return feed is None or feed.last is None or feed.stale
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols subscribed to."""
+        return tuple(self._symbols)
+
+    @property
+    def late_ticks(self) -> int:
+        """Ticks that came after their bar was closed, over all aggregators now running."""
+        return sum(shared.aggregator.late_ticks for feed in self._symbols.values() for shared in feed.shared.values())
+
+    # -- the watch
+
+    def check(self) -> None:
+        """Look for symbols without a tick for too long while their market is open, and tell about each once."""
+        now = self._clock.monotonic()
+        for name, symbol in self._symbols.items():
+            age = now - symbol.since
+            if symbol.stale or age <= self._stale_after or not self._is_open(symbol, age):
+                continue
+            symbol.stale = True
+            if self._on_stale is not None:
+                self._on_stale(name, age)
+
+    async def watch(self, interval: float = 1.0) -> None:
+        """Check for ever, once every ``interval`` seconds."""
+        while True:
+            await self._clock.sleep(interval)
+            self.check()
+
+    def _is_open(self, symbol: _SymbolFeed, age: float) -> bool:
+        """Whether the market is open now, and was when the symbol was last heard.
+
+        A dead connection tells no time any more, so the market's time goes on from where it was last told.
+        """
+        hours = symbol.instrument.hours
+        if symbol.last is not None and not hours.is_open(utc_from_ns(symbol.last.time_ns)):
+            return False
+        if self._market_ns is not None:
+            since_told = self._clock.monotonic() - self._market_told
+            return hours.is_open(utc_from_ns(self._market_ns + int(since_told * _SECOND_NS)))
+        if symbol.last is not None:
+            return hours.is_open(utc_from_ns(symbol.last.time_ns + int(age * _SECOND_NS)))
+        return hours.is_open(self._clock.now())
+
+
+def _tell(callbacks: Sequence[Callable[[T], None]], what: T) -> None:
+    """Call each; one that raises keeps nobody else from hearing, and is raised at the end."""
+    errors = []
+    for callback in callbacks:
+        try:
+            callback(what)
+        except Exception as error:
+            errors.append(error)
+    if errors:
+        raise ExceptionGroup("subscribers to market data failed", errors)
