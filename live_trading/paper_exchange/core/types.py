@@ -1,0 +1,264 @@
+"""What the matching core takes in, keeps and gives out. Nothing here knows a protocol, a clock or a disk."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from enum import StrEnum
+
+from live_trading.domain.values import OrderStatus, OrderType, Side, TimeInForce
+
+ZERO = Decimal(0)
+
+WORKING = (OrderStatus.PLACED, OrderStatus.PARTIALLY_FILLED)
+
+
+class Refusal(StrEnum):
+    """Why a command was refused. A refused order does not exist, and its client order id stays free."""
+
+    UNKNOWN_ACCOUNT = "UNKNOWN_ACCOUNT"
+    UNKNOWN_INSTRUMENT = "UNKNOWN_INSTRUMENT"
+    INVALID_CLIENT_ORDER_ID = "INVALID_CLIENT_ORDER_ID"
+    DUPLICATE_CLIENT_ORDER_ID = "DUPLICATE_CLIENT_ORDER_ID"
+    INVALID_QUANTITY = "INVALID_QUANTITY"
+    INVALID_PRICE = "INVALID_PRICE"
+    INVALID_TIME_IN_FORCE = "INVALID_TIME_IN_FORCE"
+    INVALID_BRACKET = "INVALID_BRACKET"
+    PARENT_NOT_FOUND = "PARENT_NOT_FOUND"
+    OCA_NOTHING_LEFT = "OCA_NOTHING_LEFT"
+    INSUFFICIENT_MARGIN = "INSUFFICIENT_MARGIN"
+    MARKET_CLOSED = "MARKET_CLOSED"
+    ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
+    NOT_WORKING = "NOT_WORKING"
+
+
+class ClientIds(StrEnum):
+    """How long a client order id must stay unique: brokers differ, so each protocol front says which it imitates."""
+
+    UNIQUE_ALWAYS = "unique always"
+    UNIQUE_WHILE_WORKING = "unique while working"
+    FREE = "free"
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """A request for an order. ``attached`` orders are protections: they rest until the parent's first fill.
+
+    ``parent_order_id`` attaches to an order already there. ``labels`` are kept for the protocol front that placed it.
+    """
+
+    client_order_id: str | None
+    symbol: str
+    side: Side
+    order_type: OrderType
+    quantity: Decimal
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    oca_group: str | None = None
+    parent_order_id: int | None = None
+    attached: tuple["NewOrder", ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """New values for a working order; None leaves a value as it is. ``quantity`` is the new total."""
+
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+
+
+@dataclass(slots=True)
+class Order:
+    """An order on the exchange. Only the core changes one; what it gives out are copies.
+
+    ``nominal`` is the quantity asked for, ``quantity`` what may now trade in total: the two differ for protections,
+    which cover only what of their parent is filled, and for orders that a one-cancels-all group has reduced.
+    ``dormant``: a protection whose parent has no fill yet. ``posted``: a limit order that the market was once away
+    from, so that it trades at its own price. ``priority`` is the place in the queue at its price.
+    """
+
+    order_id: int
+    account: str
+    client_order_id: str | None
+    symbol: str
+    side: Side
+    order_type: OrderType
+    nominal: Decimal
+    quantity: Decimal
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+    time_in_force: TimeInForce
+    oca_group: str | None
+    parent_id: int | None
+    accepted_ns: int
+    updated_ns: int
+    priority: int
+    status: OrderStatus = OrderStatus.PLACED
+    filled: Decimal = ZERO
+    filled_value: Decimal = ZERO
+    commission: Decimal = ZERO
+    dormant: bool = False
+    triggered: bool = False
+    posted: bool = False
+    reason: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def remaining(self) -> Decimal:
+        return self.quantity - self.filled
+
+    @property
+    def working(self) -> bool:
+        return self.status in WORKING
+
+    @property
+    def live(self) -> bool:
+        """Working and allowed to trade."""
+        return self.status in WORKING and not self.dormant
+
+    @property
+    def average_price(self) -> Decimal | None:
+        return self.filled_value / self.filled if self.filled else None
+
+    @property
+    def takes_market(self) -> bool:
+        """Whether it now trades at whatever price there is."""
+        return self.order_type is OrderType.MARKET or (self.order_type is OrderType.STOP and self.triggered)
+
+    def copy(self) -> "Order":
+        return replace(self)
+
+
+class ExecutionKind(StrEnum):
+    """``ADJUSTMENT`` moves a position without being reported: a hand at the broker's back office."""
+
+    FILL = "FILL"
+    CORRECTION = "CORRECTION"
+    COMMISSION = "COMMISSION"
+    ADJUSTMENT = "ADJUSTMENT"
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One row of an account's execution log.
+
+    ``number`` counts an account's rows from 1 without a gap: it is the cursor that clients resume from (an adjustment,
+    which is never reported, has 0). ``entry`` counts all rows of the exchange. A ``CORRECTION`` repeats the
+    ``execution_id`` of the row it supersedes with the values that now hold and a new ``revision``; quantity 0 is a
+    busted trade. A ``COMMISSION`` row tells the commission of an execution reported without it, and moves nothing.
+    """
+
+    entry: int
+    number: int
+    kind: ExecutionKind
+    account: str
+    execution_id: str
+    revision: str
+    order_id: int
+    client_order_id: str | None
+    symbol: str
+    side: Side
+    price: Decimal
+    quantity: Decimal
+    time_ns: int
+    commission: Decimal
+    commission_currency: str
+    commission_due_ns: int = 0
+    """When a commission not told with the fill will be told; 0: it has been told."""
+    superseded: bool = False
+
+    @property
+    def signed_quantity(self) -> Decimal:
+        return self.quantity * self.side.sign
+
+    @property
+    def moves_position(self) -> bool:
+        return self.kind is not ExecutionKind.COMMISSION and not self.superseded
+
+    @property
+    def told_commission(self) -> Decimal | None:
+        return None if self.commission_due_ns else self.commission
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """An account's net position, signed, with its average entry price."""
+
+    account: str
+    symbol: str
+    quantity: Decimal
+    average_price: Decimal
+    realised: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """An account's money. ``cash`` by currency: what was paid in, plus realised profit, less commissions.
+
+    Positions are carried on margin: opening one moves no cash. ``equity`` and ``margin_used`` are in ``currency``.
+    """
+
+    account: str
+    currency: str
+    cash: Mapping[str, Decimal]
+    equity: Decimal
+    margin_used: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The order as it was right after acceptance (it may have traded already), and its attached ones."""
+
+    order: Order
+    attached: tuple[Order, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    code: Refusal
+    text: str
+
+
+# What a command or a tick brought about, in order. Written to disk as one transaction, then told.
+
+
+@dataclass(frozen=True, slots=True)
+class OrderChanged:
+    """``told`` is False for a change that only the store must know."""
+
+    order: Order
+    told: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    execution: Execution
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionAmended:
+    """An older row changed (superseded, or its commission is told): for the store, never told."""
+
+    execution: Execution
+
+
+@dataclass(frozen=True, slots=True)
+class CommissionTold:
+    """The commission of an execution that was reported without it."""
+
+    row: Execution
+
+
+@dataclass(frozen=True, slots=True)
+class PositionChanged:
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChanged:
+    view: AccountView
+
+
+Effect = OrderChanged | Executed | ExecutionAmended | CommissionTold | PositionChanged | AccountChanged
