@@ -52,7 +52,7 @@ def _problem(
 
 def _plain(detail: ErrorDetails) -> str:
     message = detail["msg"].removeprefix("Value error, ")
-    for prefix in ("Input should be", "Value should have", "String should", "Tuple should have", "List should have"):
+    for prefix in ("Input should be", "Value should have", "String should"):
         if message.startswith(prefix):
             return "must" + message.partition(" should")[2]
     return message
@@ -66,8 +66,6 @@ def _shown(value: Any, leaf: Leaf) -> str:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

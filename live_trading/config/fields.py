@@ -55,8 +55,8 @@ class Leaf:
 
     @property
     def type_name(self) -> str:
-        """What may be given, in words: ``a whole number``, ``PAPER, IBKR or OANDA``, ``a list of text``."""
-        return self.choices or ("a list of text" if get_origin(self.type) is tuple else _TYPE_NAMES[self.type])
+        """What may be given, in words: ``a whole number`` or ``PAPER, IBKR or OANDA``."""
+        return self.choices or _TYPE_NAMES[self.type]
 
     @property
     def expected(self) -> str:

@@ -81,8 +81,6 @@ def _yaml_default(described: Leaf) -> str:
 def _yaml_value(value: Any) -> str:
     if value is None:
         return "null"
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_yaml_value, value))}]"
     if isinstance(value, bool | Decimal | int | float):
         return str(value).lower() if isinstance(value, bool) else str(value)
     return yaml.safe_dump(str(value.value if isinstance(value, Enum) else value)).splitlines()[0]

@@ -96,12 +96,20 @@ class EngineSettings(Section):
         ge=1,
         le=120,
     )
+    in_doubt_interval_seconds: float = setting(
+        0.5, "Time between two questions about an order in doubt", unit="seconds", ge=0.1, le=60
+    )
     in_doubt_patience_seconds: float = setting(
-        120.0,
-        "How long the broker is asked about an order in doubt before a person is",
-        unit="seconds",
-        ge=1,
-        le=86_400,
+        60.0, "How long the broker is asked about an order in doubt before a person is", unit="seconds", ge=1, le=86_400
+    )
+    entry_patience_seconds: float = setting(
+        60.0, "Age at which an entry order that is not filled is cancelled", unit="seconds", ge=1, le=86_400
+    )
+    price_patience_seconds: float = setting(
+        5.0, "How long recovery waits for a fresh price before it says that there is none", unit="seconds", gt=0, le=600
+    )
+    stop_patience_seconds: float = setting(
+        10.0, "How long an orderly stop waits for what is in flight", unit="seconds", ge=0, le=600
     )
     reconnect_backoff_min_seconds: float = setting(
         0.5, "First pause before connecting to a broker again; doubles at each failure", unit="seconds", gt=0, le=60
@@ -140,21 +148,12 @@ class PaperSettings(Section):
         1.0, "How many times faster than the clock the market runs", env="PAPER_SPEED", gt=0, le=100_000
     )
     seed: int = setting(1, "Seed of the synthetic market: the same seed makes the same prices", ge=0, le=2**63 - 1)
-    instruments: tuple[str, ...] = setting(
-        ("EUR-USD", "SPY", "NQ"), "Symbols that the synthetic market trades", min_length=1, max_length=64
+    instruments: Path | None = setting(
+        None, "YAML file of more instruments, or of other commissions, slippage, margins and hours for the known ones"
     )
     currency: str = setting("USD", "The account's currency, ISO 4217", pattern=r"^[A-Z]{3}$")
     initial_balance: Decimal = setting(
-        Decimal(100_000), "The account's cash at its birth", unit="account currency", gt=0, le=10**15
-    )
-    commission_rate: Decimal = setting(
-        Decimal("0.00002"), "Commission for each fill, of its value", unit="fraction", ge=0, le=Decimal("0.1")
-    )
-    commission_minimum: Decimal = setting(
-        Decimal(0), "Least commission for each fill", unit="account currency", ge=0, le=10_000
-    )
-    slippage_ticks: int = setting(
-        0, "How much worse than the quote a market order fills", unit="ticks of the instrument", ge=0, le=1000
+        Decimal(1_000_000), "The account's cash at its birth", unit="account currency", gt=0, le=10**15
     )
 
 
