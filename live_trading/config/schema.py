@@ -354,6 +354,18 @@ class RiskSettings(Section):
             return self.default_crash_recovery_mode
         return CrashRecoveryMode.CLOSE_ALL if account_type is AccountType.PAPER else CrashRecoveryMode.RESUME
 
+    def operation_defaults(self, account_type: AccountType) -> dict[str, Any]:
+        """The fields of ``OperationSettings`` that an operation gets where its creator gave none."""
+        return {
+            "stop_loss_type": self.default_stop_loss_type,
+            "stop_loss_value": self.default_stop_loss_value,
+            "take_profit_type": self.default_take_profit_type,
+            "take_profit_value": self.default_take_profit_value,
+            "crash_recovery_mode": self.crash_recovery_mode(account_type),
+            "emergency_stop_loss_pct": self.default_emergency_stop_loss_pct,
+            "data_retention_bars": self.default_data_retention_bars,
+        }
+
     @model_validator(mode="after")
     def _fractions(self) -> Self:
         fraction = (StopLossType.PERCENTAGE, StopLossType.TRAILING)

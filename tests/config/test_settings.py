@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from live_trading.config import BrokerType, ConfigError, RiskSettings, Settings
+from live_trading.domain.operation import OperationSettings
 from live_trading.domain.values import AccountType, CrashRecoveryMode, StopLossType
 
 
@@ -231,6 +232,21 @@ def test_recovery_mode_follows_the_account_unless_chosen() -> None:
     assert risk.crash_recovery_mode(AccountType.LIVE) is CrashRecoveryMode.RESUME
     chosen = RiskSettings(default_crash_recovery_mode=CrashRecoveryMode.EMERGENCY_EXIT)
     assert chosen.crash_recovery_mode(AccountType.LIVE) is CrashRecoveryMode.EMERGENCY_EXIT
+
+
+def test_operation_gets_its_defaults_from_the_risk_settings() -> None:
+    risk = RiskSettings(default_stop_loss_type=StopLossType.PERCENTAGE, default_stop_loss_value=Decimal("0.02"))
+    operation = OperationSettings.model_validate(
+        risk.operation_defaults(AccountType.LIVE)
+        | {"asset": "EUR-USD", "bar_sizes": ["1 min"], "primary_bar_size": "1 min", "strategy_name": "S"}
+        | {"quantity": "1", "initial_capital": "1000"}
+    )
+    assert (operation.stop_loss_type, operation.stop_loss_value) == (StopLossType.PERCENTAGE, Decimal("0.02"))
+    assert operation.crash_recovery_mode is CrashRecoveryMode.RESUME
+    shared = set(risk.operation_defaults(AccountType.LIVE))
+    assert shared == {
+        name.removeprefix("default_") for name in RiskSettings.model_fields if name.startswith("default_")
+    }
 
 
 @pytest.mark.parametrize(
