@@ -380,8 +380,8 @@ class Writer(JournalWriter):
     async def close(self) -> None:
         if not self._closing:
             self._closing = True
-            idle = asyncio.ensure_future(self._idle.wait())
-            failed = asyncio.ensure_future(self._failed.wait())
+            idle = self._tasks.start(self._idle.wait(), "journal.idle")
+            failed = self._tasks.start(self._failed.wait(), "journal.failed")
             try:
                 await asyncio.wait((idle, failed), return_when=asyncio.FIRST_COMPLETED)
             finally:
