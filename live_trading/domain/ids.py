@@ -32,15 +32,15 @@ class Kind(StrEnum):
 def derived_id(kind: Kind, sequence_number: int, part: int = 0) -> ObjectId:
     """The id of what the entry ``sequence_number`` brought about; ``part`` tells several apart.
 
-    12 bytes: three letters of ``kind``, one byte ``part``, eight bytes sequence number (big-endian), so ids of one kind
-    sort by the entry that made them. ``part`` over 255 raises ``OverflowError``.
+    12 bytes: three letters of ``kind``, seven bytes sequence number (big-endian), two bytes ``part``, so ids of a kind
+    sort by the entry that made them. ``part`` over 65,535 raises ``OverflowError``.
     """
-    return ObjectId(kind.value.encode() + part.to_bytes(1) + sequence_number.to_bytes(8))
+    return ObjectId(kind.value.encode() + sequence_number.to_bytes(7) + part.to_bytes(2))
 
 
 def sequence_of(identifier: ObjectId) -> int:
     """The sequence number inside a derived id."""
-    return int.from_bytes(identifier.binary[4:])
+    return int.from_bytes(identifier.binary[3:10])
 
 
 def _base36(number: int, length: int) -> str:

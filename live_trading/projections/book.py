@@ -6,10 +6,13 @@ lots becomes one transaction a lot, each naming the ENTRY it matches; each is on
 shared out by quantity such that the shares add up to the commission exactly.
 """
 
+from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from live_trading.domain.values import PositionType, Side, TransactionRole
-from live_trading.projections.state import ZERO, Fill, Lot, Operation, Position, Totals, Transaction
+from live_trading.projections.state import ZERO, Fill, Lot, Operation, Order, Position, Totals, Transaction
 
 _SHARE_STEP = Decimal("1e-10")
 
@@ -26,9 +29,13 @@ def share(total: Decimal, offset: Decimal, quantity: Decimal, whole: Decimal) ->
     return upper - (total * offset / whole).quantize(_SHARE_STEP) if offset else upper
 
 
-def trade_commission(entry: Transaction, exit_: Transaction) -> Decimal:
-    """What a trade cost: the exit's commission and its share of the entry's, in the operation's currency."""
-    return exit_.commission + share(entry.commission, exit_.entry_offset, exit_.quantity, entry.quantity)
+def add_to(sums: dict[str, Decimal], currency: str, amount: Decimal) -> None:
+    """Add to one currency's sum; a sum of zero is not kept."""
+    total = sums.get(currency, ZERO) + amount
+    if total:
+        sums[currency] = total
+    else:
+        sums.pop(currency, None)
 
 
 def count_trade(totals: Totals, net: Decimal, times: int) -> None:
@@ -45,20 +52,21 @@ def count_trade(totals: Totals, net: Decimal, times: int) -> None:
 class Book:
     """Applies fills to one operation. ``transactions`` is the ledger's index of transactions by key."""
 
-    __slots__ = ("changed", "operation", "transactions")
+    __slots__ = ("changed", "former", "operation", "transactions")
 
-    def __init__(self, operation: Operation, transactions: dict[int, Transaction], changed: list[object]) -> None:
+    def __init__(self, operation: Operation, transactions: dict[int, Transaction], changed: list[Any]) -> None:
         self.operation = operation
         self.transactions = transactions
         self.changed = changed
+        self.former: Mapping[int, Position] | None = None
+        """During a replay: the positions as they were, whose stops and targets are kept."""
 
-    def apply(self, fill: Fill, order: int, touched: int) -> None:
+    def apply(self, fill: Fill, order: Order, touched: int) -> None:
         """Match the fill against the open lots; what is left opens a new lot."""
         operation = self.operation
         remaining = fill.quantity
         sign = fill.side.sign
-        held = operation.quantity
-        while remaining and operation.lots and (held > 0) != (sign > 0):
+        while remaining and operation.lots and (operation.quantity > 0) != (sign > 0):
             lot = operation.lots[0]
             quantity = min(remaining, lot.quantity)
             self._exit(fill, order, lot, quantity, fill.quantity - remaining, touched)
@@ -69,26 +77,28 @@ class Book:
         operation.totals.volume += fill.quantity
         self._share_commission(fill, 1, touched)
 
-    def _piece(self, fill: Fill, order: int, quantity: Decimal, offset: Decimal, **rest: object) -> Transaction:
+    def _piece(self, fill: Fill, order: Order, quantity: Decimal, offset: Decimal, **rest: Any) -> Transaction:
         piece = Transaction(
             number=fill.number,
-            part=len(fill.pieces),
+            part=fill.first_part + len(fill.pieces),
             operation=self.operation.number,
-            order=order,
+            order=order.number,
             execution_id=fill.execution_id,
             side=fill.side,
             price=fill.price,
             quantity=quantity,
             offset=offset,
             executed_at=fill.executed_at,
-            **rest,  # type: ignore[arg-type]
+            purpose=order.purpose,
+            reason=order.reason,
+            **rest,
         )
         fill.pieces.append(piece)
         self.transactions[piece.key] = piece
         self.changed.append(piece)
         return piece
 
-    def _exit(self, fill: Fill, order: int, lot: Lot, quantity: Decimal, offset: Decimal, touched: int) -> None:
+    def _exit(self, fill: Fill, order: Order, lot: Lot, quantity: Decimal, offset: Decimal, touched: int) -> None:
         operation = self.operation
         position = operation.position
         assert position is not None
@@ -102,49 +112,58 @@ class Book:
             quantity,
             offset,
             role=TransactionRole.EXIT,
-            position_type=PositionType.LONG if is_long else PositionType.SHORT,
+            position_type=position.position_type,
             position=position.number,
             profit=profit,
             related_entry=entry.key,
             entry_offset=entry.quantity - lot.quantity,
+            entry_price=entry.price,
+            entry_time=entry.executed_at,
             touched=touched,
         )
         entry.exits.append(piece.key)
+        _take_entry_commission(entry, piece)
         lot.quantity -= quantity
         if not lot.quantity:
             operation.lots.pop(0)
         operation.totals.gross_pnl += profit
-        count_trade(operation.totals, profit - trade_commission(entry, piece), 1)
+        count_trade(operation.totals, piece.net_profit, 1)
         position.realized_pnl += profit
         self._reshape(position, position.quantity - quantity if is_long else position.quantity + quantity, touched)
         if not operation.lots:
-            position.closed_at = fill.executed_at
-            operation.position = None
-            operation.exit_intent = None
-            operation.stop_loss = operation.take_profit = None
+            self._close(position, fill.executed_at)
 
-    def _entry(self, fill: Fill, order: int, quantity: Decimal, offset: Decimal, touched: int) -> None:
+    def _close(self, position: Position, at: datetime) -> None:
+        operation = self.operation
+        position.closed_at = at
+        operation.closed_positions[position.number] = position
+        operation.position = None
+        operation.exit_intent = None
+        operation.stop_loss = operation.take_profit = None
+
+    def _entry(self, fill: Fill, order: Order, quantity: Decimal, offset: Decimal, touched: int) -> None:
         operation = self.operation
         position = operation.position
         if position is None:
+            protected = operation if self.former is None else self.former.get(fill.number)
             position = operation.position = Position(
                 number=fill.number,
                 operation=operation.number,
                 symbol=operation.symbol,
+                position_type=PositionType.LONG if fill.side is Side.BUY else PositionType.SHORT,
                 quantity=ZERO,
                 entry_price=fill.price,
                 opened_at=fill.executed_at,
-                stop_loss=operation.stop_loss,
-                take_profit=operation.take_profit,
+                stop_loss=protected.stop_loss if protected is not None else None,
+                take_profit=protected.take_profit if protected is not None else None,
             )
-        is_long = fill.side is Side.BUY
         piece = self._piece(
             fill,
             order,
             quantity,
             offset,
             role=TransactionRole.ENTRY,
-            position_type=PositionType.LONG if is_long else PositionType.SHORT,
+            position_type=position.position_type,
             position=position.number,
             touched=touched,
         )
@@ -153,6 +172,7 @@ class Book:
 
     def _reshape(self, position: Position, quantity: Decimal, touched: int) -> None:
         position.quantity = quantity
+        position.peak = max(position.peak, abs(quantity))
         lots = self.operation.lots
         if len(lots) == 1:
             position.entry_price = lots[0].price
@@ -168,22 +188,39 @@ class Book:
         fill.commission, fill.commission_currency = commission, currency
         self._share_commission(fill, 1, touched)
 
+    def is_own(self, currency: str | None) -> bool:
+        """Whether a commission in that currency counts; one that is not told is taken to be in the operation's."""
+        return currency is None or currency == self.operation.currency
+
     def _share_commission(self, fill: Fill, times: int, touched: int) -> None:
-        """Count the fill's commission in (``times`` 1) or out again (-1), shared out over its transactions."""
+        """Count the fill's commission in (``times`` 1) or out again (-1), shared out over its transactions.
+
+        That of an execution the broker cancelled has no transaction left and still counts until the broker takes it
+        back.
+        """
         if not fill.commission:
             return
-        totals, currency = self.operation.totals, fill.commission_currency
-        if currency is not None and currency != self.operation.currency:
-            others = totals.other_commissions
-            others[currency] = others.get(currency, ZERO) + fill.commission * times
-            return
+        is_own = self.is_own(fill.commission_currency)
+        self._count_commission(self.operation.totals, fill, times)
         for piece in fill.pieces:
             self._count_trades_of(piece, -1)
             part = share(fill.commission, piece.offset, piece.quantity, fill.quantity) if times > 0 else ZERO
-            totals.commission += part - piece.commission
-            piece.commission = part
+            if is_own:
+                piece.commission = part
+            else:
+                piece.other_commission = part
+                piece.other_currency = fill.commission_currency if times > 0 else None
+            for key in piece.exits:
+                _take_entry_commission(piece, self.transactions[key])
             self._count_trades_of(piece, 1)
             self._touch(piece, touched)
+
+    def _count_commission(self, totals: Totals, fill: Fill, times: int) -> None:
+        if self.is_own(fill.commission_currency):
+            totals.commission += fill.commission * times
+        else:
+            assert fill.commission_currency is not None
+            add_to(totals.other_commissions, fill.commission_currency, fill.commission * times)
 
     def _touch(self, piece: Transaction, touched: int) -> None:
         piece.touched = touched
@@ -194,53 +231,106 @@ class Book:
             self.changed.append(exit_)
 
     def _count_trades_of(self, piece: Transaction, times: int) -> None:
-        if piece.related_entry is not None:
-            entry = self.transactions[piece.related_entry]
-            count_trade(self.operation.totals, piece.profit - trade_commission(entry, piece), times)
+        totals = self.operation.totals
+        if piece.role is TransactionRole.EXIT:
+            count_trade(totals, piece.net_profit, times)
         for key in piece.exits:
-            exit_ = self.transactions[key]
-            count_trade(self.operation.totals, exit_.profit - trade_commission(piece, exit_), times)
+            count_trade(totals, self.transactions[key].net_profit, times)
 
-    def replay(self, orders: dict[int, int], touched: int) -> list[tuple[str, int]]:
+    def replay(self, orders: Mapping[int, Order], touched: int) -> list[tuple[str, int]]:
         """Match all kept fills anew from the last flat point, after one of them was corrected.
 
-        ``orders`` maps a fill's number to its order's. Returns the kinds and keys of what no longer exists.
+        ``orders`` maps a fill's number to its order. Returns the kinds and keys of what no longer exists.
         """
         operation = self.operation
-        before: set[tuple[str, int]] = set()
+        was_open = operation.position
+        self.former = dict(operation.closed_positions)
+        if was_open is not None:
+            self.former[was_open.number] = was_open
+        before = self._things(self.former)
         for fill in operation.fills:
             for piece in fill.pieces:
-                before |= {("transaction", piece.key), ("position", piece.position)}
                 del self.transactions[piece.key]
             fill.pieces = []
         intent, stop, target = operation.exit_intent, operation.stop_loss, operation.take_profit
-        operation.lots, operation.position = [], None
+        operation.lots, operation.position, operation.closed_positions = [], None, {}
         operation.totals = operation.base.copy()
         for fill in operation.fills:
             if fill.quantity:
                 self.apply(fill, orders[fill.number], touched)
             else:
                 fill.flat_after = not operation.lots
-        if operation.position is not None:
+                self._share_commission(fill, 1, touched)
+        position = operation.position
+        if position is not None or was_open is None:
             operation.exit_intent, operation.stop_loss, operation.take_profit = intent, stop, target
-            operation.position.stop_loss, operation.position.take_profit = stop, target
-        for fill in operation.fills:
-            for piece in fill.pieces:
-                piece.touched = touched
-                before -= {("transaction", piece.key), ("position", piece.position)}
-        return sorted(before)
+        if position is not None and was_open is not None:
+            position.stop_loss, position.take_profit = stop, target
+        return sorted(before - self._things(self._positions()))
 
-    def retire(self, fills: list[Fill]) -> None:
-        """Add the sums of fills that are let go of (up to a flat point) to ``base``, from where a replay begins."""
-        base = self.operation.base
-        for fill in fills:
-            base.volume += fill.quantity
-            if fill.commission_currency not in (None, self.operation.currency):
-                others = base.other_commissions
-                others[fill.commission_currency] = others.get(fill.commission_currency, ZERO) + fill.commission
+    def _positions(self) -> Mapping[int, Position]:
+        operation = self.operation
+        open_ = {} if operation.position is None else {operation.position.number: operation.position}
+        return {**operation.closed_positions, **open_}
+
+    def _things(self, positions: Mapping[int, Position]) -> set[tuple[str, int]]:
+        """What the kept fills have made: kinds and keys."""
+        things = {("position", number) for number in positions}
+        for fill in self.operation.fills:
             for piece in fill.pieces:
-                base.gross_pnl += piece.profit
-                base.commission += piece.commission
-                if piece.related_entry is not None:
-                    entry = self.transactions[piece.related_entry]
-                    count_trade(base, piece.profit - trade_commission(entry, piece), 1)
+                things.add(("transaction", piece.key))
+                if piece.role is TransactionRole.EXIT:
+                    things.add(("trade", piece.key))
+        return things
+
+    def retire(self, count: int) -> list[Fill]:
+        """Let go of the first ``count`` fills, up to which the operation was flat, or crossed zero in the next one.
+
+        Their sums go to ``base``, from where a replay begins. Of a fill that crossed zero the ENTRY stays, as if it had
+        opened from flat. Returns the fills that are gone.
+        """
+        operation = self.operation
+        base = operation.base
+        retired, operation.fills = operation.fills[:count], operation.fills[count:]
+        for fill in retired:
+            self._count_commission(base, fill, 1)
+            base.volume += fill.quantity
+            self._retire_pieces(fill.pieces)
+        if not retired[-1].flat_after:
+            self._retire_exits(operation.fills[0])
+        kept = operation.fills[0].number if operation.fills else None
+        for number in [n for n in operation.closed_positions if kept is None or n < kept]:
+            del operation.closed_positions[number]
+        return retired
+
+    def _retire_pieces(self, pieces: list[Transaction]) -> None:
+        base = self.operation.base
+        for piece in pieces:
+            base.gross_pnl += piece.profit
+            if piece.role is TransactionRole.EXIT:
+                count_trade(base, piece.net_profit, 1)
+            del self.transactions[piece.key]
+
+    def _retire_exits(self, fill: Fill) -> None:
+        base = self.operation.base
+        entry = fill.pieces.pop()
+        exits, fill.pieces = fill.pieces, [entry]
+        self._retire_pieces(exits)
+        whole, kept = fill.commission, entry.commission or entry.other_commission
+        fill.commission = whole - kept
+        self._count_commission(base, fill, 1)
+        fill.commission = kept
+        base.volume += fill.quantity - entry.quantity
+        fill.quantity, fill.first_part, entry.offset = entry.quantity, entry.part, ZERO
+
+
+def crosses_zero(fill: Fill) -> bool:
+    """Whether the fill closed a position and opened one the other way."""
+    return len(fill.pieces) > 1 and fill.pieces[-1].role is TransactionRole.ENTRY
+
+
+def _take_entry_commission(entry: Transaction, exit_: Transaction) -> None:
+    """Give an EXIT its share of what the ENTRY cost."""
+    exit_.entry_commission = share(entry.commission, exit_.entry_offset, exit_.quantity, entry.quantity)
+    exit_.entry_other_commission = share(entry.other_commission, exit_.entry_offset, exit_.quantity, entry.quantity)
+    exit_.entry_other_currency = entry.other_currency

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from live_trading.domain.entries import Entry
 from live_trading.journal.errors import GapDetected, UnknownEntry
+from live_trading.projections.book import crosses_zero
 from live_trading.projections.folds import operations, orders, system
 from live_trading.projections.ledger import Ledger
 from live_trading.projections.state import Operation, Seen
@@ -91,22 +92,19 @@ def _sweep(ledger: Ledger, now: datetime) -> None:
 
 
 def _retire_fills(ledger: Ledger, operation: Operation, is_old: Callable[[int, datetime], bool]) -> None:
-    """Let go of fills up to the last flat point that is old enough; their sums go to ``base``."""
-    keep_from = 0
+    """Let go of fills up to the last point that is old enough where the operation was flat or crossed zero."""
+    count = 0
     for index, fill in enumerate(operation.fills):
         if not is_old(fill.number, fill.at):
             break
         if fill.flat_after:
-            keep_from = index + 1
-    if not keep_from:
+            count = index + 1
+        elif index and crosses_zero(fill):
+            count = index
+    if not count:
         return
-    retired = operation.fills[:keep_from]
-    del operation.fills[:keep_from]
-    ledger.book(operation).retire(retired)
-    for fill in retired:
+    for fill in ledger.book(operation).retire(count):
         del ledger.executions[f"{fill.broker}|{fill.execution_id}"]
-        for piece in fill.pieces:
-            del ledger.transactions[piece.key]
 
 
 _SOURCES = ("state.py", "book.py", "ledger.py", "fold.py", "folds/operations.py", "folds/orders.py", "folds/system.py")

@@ -2,16 +2,34 @@
 
 import hashlib
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from bson import ObjectId
 
 from live_trading.domain.ids import sequence_of
+from live_trading.domain.values import TransactionRole
 from live_trading.projections.book import Book
-from live_trading.projections.state import ZERO, Anomaly, Fill, LedgerState, Operation, Order, Transaction
+from live_trading.projections.state import ZERO, Anomaly, Fill, LedgerState, Operation, Order, Position, Transaction
 
 _MAX_ANOMALIES: Final = 100
+
+Entity = Operation | Order | Transaction | Position
+"""What a read model has a document of. A trade is an EXIT transaction seen with its ENTRY."""
+
+
+class Removed(NamedTuple):
+    """What a correction did away with: ``kind`` is "transaction", "trade" or "position"; ``number`` the entry's."""
+
+    kind: str
+    key: int
+    number: int
+
+
+def _identity(entity: Entity) -> tuple[str, int]:
+    if isinstance(entity, Transaction):
+        return "transaction", entity.key
+    return type(entity).__name__.lower(), entity.number
 
 
 class Ledger:
@@ -25,8 +43,8 @@ class Ledger:
 
     def __init__(self, state: LedgerState | None = None) -> None:
         self.state = state if state is not None else LedgerState()
-        self.changed: list[object] = []
-        self.removed: list[tuple[str, int, int]] = []
+        self.changed: list[Entity] = []
+        self.removed: list[Removed] = []
         self.orders: dict[str, Order] = {}
         self.executions: dict[str, Fill] = {}
         self.transactions: dict[int, Transaction] = {}
@@ -63,13 +81,28 @@ class Ledger:
                 total += operation.quantity
         return total
 
-    def take_changes(self) -> tuple[list[object], list[tuple[str, int, int]]]:
-        """What changed since the last call: entities (each once) and (kind, key, number) of what was removed."""
-        changed = list({id(entity): entity for entity in self.changed}.values())
-        removed = self.removed
+    def take_changes(self) -> tuple[list[Entity], list[Removed]]:
+        """What changed since the last call: entities, each once and as it is now, and what is gone for good.
+
+        A correction makes transactions and positions anew; of the objects that were the same thing the last is taken,
+        and what was removed and made again counts as changed only. A trade goes with its EXIT transaction.
+        """
+        latest = {_identity(entity): entity for entity in self.changed}
+        removed = {(kind, key): Removed(kind, key, number) for kind, key, number in self.removed}
         self.changed.clear()
-        self.removed = []
-        return changed, removed
+        self.removed.clear()
+        changed = [
+            entity
+            for identity, entity in latest.items()
+            if identity not in removed or entity.touched >= removed[identity].number
+        ]
+        made = {_identity(entity) for entity in changed}
+        made |= {
+            ("trade", entity.key)
+            for entity in changed
+            if isinstance(entity, Transaction) and entity.role is TransactionRole.EXIT
+        }
+        return changed, [gone for identity, gone in removed.items() if identity not in made]
 
     def forget_changes(self) -> None:
         """For folds that nobody projects: keep memory flat."""

@@ -26,6 +26,9 @@ from live_trading.domain.values import (
 
 ZERO = Decimal(0)
 
+PART_BITS = 16
+"""How much of a transaction's key is its part: a fill may close as many lots."""
+
 
 class Order(msgspec.Struct):
     """An order as the journal knows it."""
@@ -53,6 +56,7 @@ class Order(msgspec.Struct):
     filled_quantity: Decimal = ZERO
     filled_value: Decimal = ZERO
     commission: Decimal = ZERO
+    other_commissions: dict[str, Decimal] = msgspec.field(default_factory=dict)
     placed_at: datetime | None = None
     filled_at: datetime | None = None
     cancelled_at: datetime | None = None
@@ -76,7 +80,10 @@ class Transaction(msgspec.Struct):
     """A fill, or the part of a fill that opens quantity or closes one lot.
 
     ``offset`` is where the part begins within its fill, ``entry_offset`` where an EXIT begins within the ENTRY it
-    matches; commissions are shared out by them so that the shares add up exactly.
+    matches; commissions are shared out by them so that the shares add up exactly. ``commission`` is in the operation's
+    currency and counts; one in another currency is in ``other_commission`` and only shown.
+
+    An EXIT carries all of its ENTRY that a trade shows (``entry_…``), so that its document follows from it alone.
     """
 
     number: int
@@ -92,21 +99,43 @@ class Transaction(msgspec.Struct):
     offset: Decimal
     executed_at: datetime
     position: int
+    purpose: OrderPurpose
+    reason: str
     commission: Decimal = ZERO
+    other_commission: Decimal = ZERO
+    other_currency: str | None = None
     profit: Decimal = ZERO
     related_entry: int | None = None
     entry_offset: Decimal = ZERO
+    entry_price: Decimal | None = None
+    entry_time: datetime | None = None
+    entry_commission: Decimal = ZERO
+    entry_other_commission: Decimal = ZERO
+    entry_other_currency: str | None = None
     exits: list[int] = msgspec.field(default_factory=list)
     touched: int = 0
 
     @property
     def key(self) -> int:
         """Number and part in one integer."""
-        return self.number << 8 | self.part
+        return self.number << PART_BITS | self.part
+
+    @property
+    def trade_commission(self) -> Decimal:
+        """What an EXIT's trade cost: its commission and its share of the ENTRY's, in the operation's currency."""
+        return self.commission + self.entry_commission
+
+    @property
+    def net_profit(self) -> Decimal:
+        """What an EXIT's trade brought after commissions."""
+        return self.profit - self.trade_commission
 
 
 class Fill(msgspec.Struct):
-    """An execution, and the transactions it came to."""
+    """An execution, and the transactions it came to.
+
+    ``first_part`` over 0: its EXITs were let go of (see ``fold.py``) and this is what is left, an ENTRY from flat.
+    """
 
     number: int
     operation: int
@@ -122,6 +151,7 @@ class Fill(msgspec.Struct):
     commission_currency: str | None = None
     revision: str = ""
     flat_after: bool = False
+    first_part: int = 0
     pieces: list[Transaction] = msgspec.field(default_factory=list)
 
 
@@ -134,15 +164,20 @@ class Lot(msgspec.Struct):
 
 
 class Position(msgspec.Struct):
-    """From flat to flat again. ``quantity`` is signed; ``entry_price`` is the average over the open lots."""
+    """From flat to flat again. ``quantity`` is signed; ``entry_price`` is the average over the open lots.
+
+    ``peak`` is the largest quantity it ever had, unsigned; ``entry_price`` of a closed one is its last lot's.
+    """
 
     number: int
     operation: int
     symbol: str
+    position_type: PositionType
     quantity: Decimal
     entry_price: Decimal
     opened_at: datetime
     closed_at: datetime | None = None
+    peak: Decimal = ZERO
     realized_pnl: Decimal = ZERO
     stop_loss: Decimal | None = None
     take_profit: Decimal | None = None
@@ -202,6 +237,7 @@ class Operation(msgspec.Struct):
     closed_at: datetime | None = None
     lots: list[Lot] = msgspec.field(default_factory=list)
     position: Position | None = None
+    closed_positions: dict[int, Position] = msgspec.field(default_factory=dict)
     orders: dict[str, Order] = msgspec.field(default_factory=dict)
     fills: list[Fill] = msgspec.field(default_factory=list)
     base: Totals = msgspec.field(default_factory=Totals)

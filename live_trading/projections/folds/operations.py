@@ -4,6 +4,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+import msgspec
+
 from live_trading.domain import entries as e
 from live_trading.domain.entries import Entry
 from live_trading.domain.ids import sequence_of
@@ -36,8 +38,10 @@ def touch(ledger: Ledger, operation: Operation, entry: Entry) -> None:
 
 
 def _created(ledger: Ledger, entry: Entry, data: e.OperationCreated) -> None:
-    assert entry.operation_id is not None
-    number = sequence_of(entry.operation_id)
+    number = sequence_of(entry.operation_id) if entry.operation_id is not None else 0
+    if not number or number in ledger.state.operations:
+        ledger.note(entry.sequence_number, f"an operation under the id {entry.operation_id}: none, or taken already")
+        return
     instrument = data.instrument
     operation = Operation(
         number=number,
@@ -56,7 +60,8 @@ def _created(ledger: Ledger, entry: Entry, data: e.OperationCreated) -> None:
 
 
 def _updated(ledger: Ledger, entry: Entry, data: e.OperationUpdated, operation: Operation) -> None:
-    operation.settings = {**operation.settings, **data.changes}
+    # Plain values, as in a snapshot: what is folded live must equal what is folded from one.
+    operation.settings = {**operation.settings, **msgspec.to_builtins(data.changes, enc_hook=str)}
 
 
 def _set_status(operation: Operation, status: OperationStatus, reason: str) -> None:

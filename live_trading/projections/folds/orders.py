@@ -7,11 +7,14 @@ from typing import Any
 from live_trading.domain import entries as e
 from live_trading.domain.entries import Entry
 from live_trading.domain.values import DoubtfulAction, OrderStatus, SignalType
+from live_trading.projections.book import Book, add_to
 from live_trading.projections.folds.operations import touch, with_operation
-from live_trading.projections.ledger import Ledger
-from live_trading.projections.state import ExitIntent, Fill, Operation, Order
+from live_trading.projections.ledger import Ledger, Removed
+from live_trading.projections.state import ZERO, ExitIntent, Fill, Operation, Order
 
-_MUTE = (OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.REJECTED, OrderStatus.NOT_PLACED)
+_OVER = (OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.REJECTED)
+"""A partial fill that comes after these changes no status: what was not filled is not worked any more. After
+NOT_PLACED it does: the broker has the order after all, and may fill the rest."""
 
 
 def _signal_generated(ledger: Ledger, entry: Entry, data: e.SignalGenerated, operation: Operation) -> None:
@@ -26,6 +29,9 @@ def _signal_refused(ledger: Ledger, entry: Entry, data: e.SignalRefused, operati
 
 
 def _requested(ledger: Ledger, entry: Entry, data: e.OrderRequested, operation: Operation) -> None:
+    if data.client_order_id in ledger.orders:
+        ledger.note(entry.sequence_number, f"order {data.client_order_id} requested a second time")
+        return
     order = Order(
         number=entry.sequence_number,
         operation=operation.number,
@@ -76,17 +82,26 @@ def _working_status(order: Order) -> OrderStatus:
     return OrderStatus.PARTIALLY_FILLED if order.filled_quantity else OrderStatus.PLACED
 
 
+def _work(order: Order) -> None:
+    """Give it the status that follows from what is filled; when that is all, nothing about it is open any more."""
+    order.status = _working_status(order)
+    if order.status is OrderStatus.FILLED:
+        order.doubt = order.cancel_requested = order.modify_requested = None
+
+
 def _placed(ledger: Ledger, entry: Entry, data: e.OrderPlaced, order: Order) -> None:
     order.broker_order_id = data.broker_order_id
     order.placed_at = order.placed_at or entry.timestamp
     if order.status.is_uncertain or order.status is OrderStatus.NOT_PLACED:
-        order.status = _working_status(order)
+        _work(order)
         order.detail = ""
     if order.doubt is DoubtfulAction.PLACE:
         order.doubt = None
 
 
 def _in_doubt(ledger: Ledger, entry: Entry, data: e.OrderInDoubt, order: Order) -> None:
+    if order.status.is_terminal or (data.action is DoubtfulAction.PLACE and not order.status.is_uncertain):
+        return  # its fate became known before the doubt was written down
     order.doubt, order.detail = data.action, data.cause
     if data.action is DoubtfulAction.PLACE and order.status is OrderStatus.PENDING:
         order.status = OrderStatus.IN_DOUBT
@@ -145,19 +160,19 @@ def _modified(ledger: Ledger, entry: Entry, data: e.OrderModified, order: Order)
     if order.doubt is DoubtfulAction.MODIFY:
         order.doubt = None
     if order.status in (OrderStatus.PLACED, OrderStatus.PARTIALLY_FILLED):
-        order.status = _working_status(order)
+        _work(order)
 
 
 def _filled(ledger: Ledger, entry: Entry, data: e.OrderFilled) -> None:
     order = ledger.orders.get(data.client_order_id)
-    operation = ledger.operation(entry.operation_id)
     key = f"{data.broker}|{data.execution_id}"
-    if order is None or operation is None:
+    if order is None:
         ledger.note(entry.sequence_number, f"a fill of an unknown order {data.client_order_id}")
         return
     if key in ledger.executions:
         ledger.note(entry.sequence_number, f"execution {data.execution_id} a second time; not counted again")
         return
+    operation = ledger.state.operations[order.operation]
     fill = Fill(
         number=entry.sequence_number,
         operation=operation.number,
@@ -169,64 +184,92 @@ def _filled(ledger: Ledger, entry: Entry, data: e.OrderFilled) -> None:
         quantity=data.quantity,
         executed_at=data.executed_at,
         at=entry.timestamp,
-        commission=data.commission if data.commission is not None else operation.totals.commission * 0,
+        commission=data.commission if data.commission is not None else ZERO,
         commission_currency=data.commission_currency,
     )
+    book = ledger.book(operation)
+    _fill_order(order, data, entry)
+    _charge(order, book, fill, 1)
+    operation.fills.append(fill)
+    ledger.executions[key] = fill
+    book.apply(fill, order, entry.sequence_number)
+    if data.cursor is not None:
+        ledger.state.cursors[data.broker] = data.cursor
+    _show(ledger, operation, order, entry)
+
+
+def _fill_order(order: Order, data: e.OrderFilled, entry: Entry) -> None:
     if data.broker_order_id is not None:
         order.broker_order_id = data.broker_order_id
     order.filled_quantity += data.quantity
     order.filled_value += data.quantity * data.price
-    order.commission += fill.commission
     order.filled_at = data.executed_at
     order.placed_at = order.placed_at or entry.timestamp
     if order.doubt is DoubtfulAction.PLACE:
         order.doubt = None
-    if order.status not in _MUTE or order.filled_quantity >= order.quantity:
-        order.status = _working_status(order)
-    if order.status is OrderStatus.FILLED:
-        order.doubt = order.cancel_requested = order.modify_requested = None
+    if order.status not in _OVER or order.filled_quantity >= order.quantity:
+        if order.status.is_uncertain or order.status is OrderStatus.NOT_PLACED:
+            order.detail = ""
+        _work(order)
+
+
+def _charge(order: Order, book: Book, fill: Fill, times: int) -> None:
+    """Count a fill's commission in the order (``times`` 1) or out again (-1)."""
+    if book.is_own(fill.commission_currency):
+        order.commission += fill.commission * times
+    else:
+        assert fill.commission_currency is not None
+        add_to(order.other_commissions, fill.commission_currency, fill.commission * times)
+
+
+def _show(ledger: Ledger, operation: Operation, order: Order, entry: Entry) -> None:
+    """Note that an order and its operation changed."""
     order.touched = entry.sequence_number
-    operation.fills.append(fill)
-    ledger.executions[key] = fill
-    ledger.book(operation).apply(fill, order.number, entry.sequence_number)
-    if data.cursor is not None:
-        ledger.state.cursors[data.broker] = data.cursor
     ledger.changed.append(order)
     touch(ledger, operation, entry)
 
 
-def _corrected(ledger: Ledger, entry: Entry, data: e.FillCorrected) -> None:
+def _known_fill(ledger: Ledger, entry: Entry, execution_id: str, what: str) -> tuple[Operation, Fill] | None:
+    """The execution an entry speaks of; an unknown one, or one whose account is closed, is an anomaly."""
     operation = ledger.operation(entry.operation_id)
-    fill = ledger.execution(operation.broker, data.execution_id) if operation is not None else None
-    if operation is None or fill is None:
-        ledger.note(entry.sequence_number, f"a correction of an unknown execution {data.execution_id}")
+    fill = ledger.execution(operation.broker, execution_id) if operation is not None else None
+    if operation is None or fill is None or fill.operation != operation.number:
+        ledger.note(entry.sequence_number, f"{what} an unknown execution {execution_id}")
+        return None
+    if fill.first_part:
+        ledger.note(entry.sequence_number, f"{what} execution {execution_id}, which is too old to be counted anew")
+        return None
+    return operation, fill
+
+
+def _corrected(ledger: Ledger, entry: Entry, data: e.FillCorrected) -> None:
+    known = _known_fill(ledger, entry, data.execution_id, "a correction of")
+    if known is None:
         return
+    operation, fill = known
     order = ledger.orders[fill.client_order_id]
     order.filled_quantity += data.quantity - fill.quantity
     order.filled_value += data.quantity * data.price - fill.quantity * fill.price
     fill.price, fill.quantity, fill.revision = data.price, data.quantity, data.revision
     if order.status in (OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED, OrderStatus.PLACED):
-        order.status = _working_status(order)
-    order.touched = entry.sequence_number
-    numbers = {kept.number: ledger.orders[kept.client_order_id].number for kept in operation.fills}
-    removed = ledger.book(operation).replay(numbers, entry.sequence_number)
-    ledger.removed.extend((kind, key, entry.sequence_number) for kind, key in removed)
-    ledger.changed.append(order)
-    touch(ledger, operation, entry)
+        _work(order)
+    orders = {kept.number: ledger.orders[kept.client_order_id] for kept in operation.fills}
+    removed = ledger.book(operation).replay(orders, entry.sequence_number)
+    ledger.removed.extend(Removed(kind, key, entry.sequence_number) for kind, key in removed)
+    _show(ledger, operation, order, entry)
 
 
 def _commission(ledger: Ledger, entry: Entry, data: e.CommissionReported) -> None:
-    operation = ledger.operation(entry.operation_id)
-    fill = ledger.execution(operation.broker, data.execution_id) if operation is not None else None
-    if operation is None or fill is None:
-        ledger.note(entry.sequence_number, f"a commission for an unknown execution {data.execution_id}")
+    known = _known_fill(ledger, entry, data.execution_id, "a commission for")
+    if known is None:
         return
+    operation, fill = known
     order = ledger.orders[fill.client_order_id]
-    order.commission += data.commission - fill.commission
-    order.touched = entry.sequence_number
-    ledger.book(operation).set_commission(fill, data.commission, data.currency, entry.sequence_number)
-    ledger.changed.append(order)
-    touch(ledger, operation, entry)
+    book = ledger.book(operation)
+    _charge(order, book, fill, -1)
+    book.set_commission(fill, data.commission, data.currency, entry.sequence_number)
+    _charge(order, book, fill, 1)
+    _show(ledger, operation, order, entry)
 
 
 def _protection_set(ledger: Ledger, entry: Entry, data: e.ProtectionSet, operation: Operation) -> None:

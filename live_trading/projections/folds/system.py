@@ -6,6 +6,7 @@ from typing import Any
 from live_trading.domain import entries as e
 from live_trading.domain.entries import Entry
 from live_trading.domain.values import RecoveryDecision
+from live_trading.projections.folds.operations import touch
 from live_trading.projections.ledger import Ledger
 from live_trading.projections.state import Breaker, Discrepancy, ExitIntent, KillSwitch, Recovery, Seen
 
@@ -35,6 +36,7 @@ def _recovery_decided(ledger: Ledger, entry: Entry, data: e.RecoveryDecided) -> 
     operation.recovery = Recovery(entry.sequence_number, data.decision, data.reason)
     if data.decision is RecoveryDecision.CLOSE and operation.quantity:
         operation.exit_intent = ExitIntent(entry.sequence_number, entry.correlation_id, data.reason, recovery=True)
+    touch(ledger, operation, entry)
 
 
 def _recovery_completed(ledger: Ledger, entry: Entry, data: e.RecoveryCompleted) -> None:
