@@ -132,6 +132,8 @@ class OrderManager:
         def request(plan: OrderPlan, is_child: bool) -> Callable[[int], EntryData]:
             def data(number: int) -> EntryData:
                 numbers.append(number)
+                # Known as being sent from the moment it has a number, so that nobody takes it for an earlier engine's.
+                self.sent_at[client_order_id(deployment, operation_id, number)] = self._runtime.clock.monotonic()
                 parent = client_order_id(deployment, operation_id, numbers[0]) if is_child else plan.parent
                 return OrderRequested(
                     client_order_id=client_order_id(deployment, operation_id, number),
@@ -319,6 +321,12 @@ class OrderManager:
             drafts.append(facts.about(order, moved, actor))
         await self.live.append(*drafts)
         return None
+
+    def forget_ended(self) -> None:
+        """Let go of when orders were sent that have ended."""
+        orders = self.live.ledger.orders
+        for identifier in [key for key in self.sent_at if key not in orders or orders[key].status.is_terminal]:
+            del self.sent_at[identifier]
 
     # ---- hearing ----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,411 @@
+"""Carrying out commands: each becomes journal entries exactly once, or is refused without changing anything.
+
+A command is looked up in the ledger first: if an entry carries its id it was carried out before a crash, and only its
+outcome is told again. The outcome is read off the entry, so it is the same the second time.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import structlog
+from bson import ObjectId
+from bson.errors import InvalidId
+from pydantic import ValidationError
+
+from live_trading.brokers.errors import BrokerError
+from live_trading.brokers.types import OrderChange, Rejected
+from live_trading.domain.entries import (
+    CommandRefused,
+    Draft,
+    Entry,
+    EntryData,
+    KillSwitchReset,
+    KillSwitchTripped,
+    NoteAdded,
+    OperationClosing,
+    OperationCreated,
+    OperationPaused,
+    OperationResumed,
+    OperationUpdated,
+    OrderCancelRequested,
+    OrderModifyRequested,
+    OrderNotPlaced,
+    PositionCloseRequested,
+    PositionDiscrepancyResolved,
+)
+from live_trading.domain.errors import InvalidInput
+from live_trading.domain.ids import Kind, derived_id
+from live_trading.domain.instrument import Instrument
+from live_trading.domain.operation import UPDATABLE, OperationSettings
+from live_trading.domain.values import AccountType, CrashRecoveryMode, OperationStatus, OrderPurpose, OrderStatus
+from live_trading.engine.context import EngineContext
+from live_trading.engine.inbox import Command, Outcome
+from live_trading.orders.facts import about
+from live_trading.projections.state import Operation, Order
+from live_trading.strategies import LiveStrategyAdapter, load_strategy, parse_parameters
+
+_log = structlog.get_logger(__name__)
+
+
+class Refused(Exception):  # noqa: N818 - what happened to the command
+    """The command cannot be carried out as things are. ``code`` is stable, the text is for people."""
+
+    def __init__(self, code: str, detail: str, field: str | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.field = field
+
+
+Handler = Callable[[Command], Awaitable[Entry]]
+
+
+class CommandDesk:
+    """Carries out the commands of one engine. ``created`` is told of a new operation, ``run`` puts a job to the runner
+    of an operation, so that orders are touched by nobody else at the same time."""
+
+    def __init__(
+        self,
+        context: EngineContext,
+        created: Callable[[Operation], None],
+        run: Callable[[int, Callable[[], Awaitable[Any]]], Awaitable[Any]],
+    ) -> None:
+        self._context = context
+        self._live = context.live
+        self._created = created
+        self._run = run
+        self._handlers: dict[str, Handler] = {
+            "create_operation": self._create,
+            "update_operation": self._update,
+            "pause_operation": self._pause,
+            "resume_operation": self._resume,
+            "close_operation": self._close,
+            "close_position": self._close_position,
+            "cancel_order": self._cancel_order,
+            "resolve_order": self._resolve_order,
+            "move_protection": self._move_protection,
+            "resolve_discrepancy": self._resolve_discrepancy,
+            "trip_kill_switch": self._trip,
+            "reset_kill_switch": self._reset,
+            "add_note": self._note,
+        }
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The commands there are."""
+        return tuple(self._handlers)
+
+    def entry_of(self, command: Command) -> int | None:
+        """The number of the entry a command came to before, if it did."""
+        seen = self._live.ledger.state.commands.get(command.id)
+        return seen.number if seen is not None else None
+
+    async def carry_out(self, command: Command) -> Outcome:
+        """Do what is asked, or journal why not."""
+        handler = self._handlers.get(command.kind)
+        try:
+            if handler is None:
+                raise Refused("UNKNOWN_COMMAND", f"there is no command {command.kind!r}: use {', '.join(self.kinds)}")
+            return outcome_of(await handler(command))
+        except InvalidInput as error:
+            return await self._refuse(command, Refused("INVALID_INPUT", str(error), error.field))
+        except ValidationError as error:
+            return await self._refuse(command, _explained(error))
+        except Refused as error:
+            return await self._refuse(command, error)
+        except (BrokerError, TimeoutError) as error:
+            return await self._refuse(command, Refused("BROKER_UNAVAILABLE", str(error)))
+
+    async def _refuse(self, command: Command, refused: Refused) -> Outcome:
+        data = CommandRefused(
+            command_id=command.id,
+            command=command.kind,
+            code=refused.code,
+            detail=str(refused)[:2000],
+            field=refused.field,
+        )
+        (entry,) = await self._live.append(Draft(data, actor=command.actor))
+        return outcome_of(entry)
+
+    async def _append(self, command: Command, operation_id: ObjectId | None, data: EntryData) -> Entry:
+        (entry,) = await self._live.append(Draft(data, operation_id, command.actor))
+        return entry
+
+    # ---- what commands are about ------------------------------------------------------------------------------------
+
+    def _operation(self, command: Command) -> tuple[ObjectId, Operation]:
+        text = command.arguments.get("operation_id")
+        try:
+            operation_id = ObjectId(str(text))
+        except InvalidId:
+            raise Refused("INVALID_INPUT", f"operation_id: {text!r} is not an id", "operation_id") from None
+        operation = self._live.ledger.operation(operation_id)
+        if operation is None or derived_id(Kind.OPERATION, operation.number) != operation_id:
+            raise Refused("NOT_FOUND", f"there is no operation {operation_id}", "operation_id")
+        return operation_id, operation
+
+    def _open_operation(self, command: Command) -> tuple[ObjectId, Operation]:
+        operation_id, operation = self._operation(command)
+        if operation.status in (OperationStatus.CLOSED, OperationStatus.CLOSING):
+            raise Refused("WRONG_STATUS", f"the operation is {operation.status.value}")
+        return operation_id, operation
+
+    def _order(self, command: Command) -> Order:
+        identifier = str(command.arguments.get("client_order_id", ""))
+        order = self._live.ledger.order(identifier)
+        if order is None:
+            raise Refused("NOT_FOUND", f"there is no order {identifier!r}", "client_order_id")
+        return order
+
+    # ---- operations -------------------------------------------------------------------------------------------------
+
+    async def _create(self, command: Command) -> Entry:
+        settings = OperationSettings.model_validate(self._with_defaults(command.arguments))
+        session = self._context.sessions.get(settings.broker)
+        if session is None:
+            known = ", ".join(sorted(self._context.sessions))
+            raise InvalidInput("broker", f"there is no broker {settings.broker!r}", f"Use one of {known}")
+        if not session.ready.is_set():
+            raise Refused("BROKER_UNAVAILABLE", f"{settings.broker} is not connected; try again when it is")
+        strategy = load_strategy(settings.strategy_name)
+        parameters = parse_parameters(strategy, settings.strategy_config)
+        clock = self._context.runtime.clock
+        LiveStrategyAdapter(
+            strategy, parameters, settings.asset, settings.bar_sizes, settings.primary_bar_size, clock
+        )  # refuses bar sizes that do not fit the strategy
+        instrument = await session.broker.resolve(settings.asset)
+        _check_quantity(instrument, settings.quantity)
+        created = OperationCreated(settings=settings, instrument=instrument, command_id=command.id)
+        draft = Draft(created, lambda number: derived_id(Kind.OPERATION, number), command.actor)
+        (entry,) = await self._live.append(draft)
+        self._created(self._live.ledger.state.operations[entry.sequence_number])
+        return entry
+
+    def _with_defaults(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        given = dict(arguments)
+        defaults = dict(self._context.config.operation_defaults)
+        for kind in ("stop_loss", "take_profit"):
+            if f"{kind}_type" in given or f"{kind}_value" in given:  # a type and a value belong together
+                defaults.pop(f"{kind}_type", None), defaults.pop(f"{kind}_value", None)
+                given.setdefault(f"{kind}_type", None), given.setdefault(f"{kind}_value", None)
+        if defaults.get("crash_recovery_mode") is None:
+            is_live = given.get("account_type") == AccountType.LIVE
+            defaults["crash_recovery_mode"] = CrashRecoveryMode.RESUME if is_live else CrashRecoveryMode.CLOSE_ALL
+        sizes = given.get("bar_sizes")
+        if "primary_bar_size" not in given and isinstance(sizes, list | tuple) and sizes:
+            given["primary_bar_size"] = sizes[0]
+        return {**defaults, **given}
+
+    async def _update(self, command: Command) -> Entry:
+        operation_id, operation = self._open_operation(command)
+        changes = {key: value for key, value in command.arguments.items() if key != "operation_id"}
+        fixed = sorted(set(changes) - UPDATABLE)
+        if fixed or not changes:
+            allowed = f"only {', '.join(sorted(UPDATABLE))} can be changed"
+            raise Refused(
+                "INVALID_INPUT", f"{fixed[0] if fixed else 'changes'}: {allowed}", fixed[0] if fixed else None
+            )
+        settings = OperationSettings.model_validate({**operation.settings, **changes})
+        parse_parameters(load_strategy(settings.strategy_name), settings.strategy_config)
+        _check_quantity(Instrument.model_validate(operation.instrument), settings.quantity)
+        normal = settings.model_dump(mode="json")
+        updated = OperationUpdated(changes={key: normal[key] for key in changes}, command_id=command.id)
+        return await self._append(command, operation_id, updated)
+
+    async def _pause(self, command: Command) -> Entry:
+        operation_id, operation = self._open_operation(command)
+        if operation.status is not OperationStatus.ACTIVE:
+            raise Refused("WRONG_STATUS", f"the operation is {operation.status.value}, not active")
+        reason = str(command.arguments.get("reason", ""))
+        return await self._append(command, operation_id, OperationPaused(reason=reason, command_id=command.id))
+
+    async def _resume(self, command: Command) -> Entry:
+        operation_id, operation = self._open_operation(command)
+        if operation.status is OperationStatus.ACTIVE:
+            raise Refused("WRONG_STATUS", "the operation is active already")
+        key = f"{operation.broker}|{operation.symbol}"
+        if key in self._live.ledger.state.discrepancies:
+            raise Refused(
+                "DISCREPANCY", f"the position of {operation.symbol} differs at the broker: resolve that first"
+            )
+        if any(order.status is OrderStatus.NEEDS_OPERATOR for order in operation.orders.values()):
+            raise Refused("ORDER_IN_DOUBT", "an order in doubt waits for a person: resolve that first")
+        reason = str(command.arguments.get("reason", ""))
+        return await self._append(command, operation_id, OperationResumed(reason=reason, command_id=command.id))
+
+    async def _close(self, command: Command) -> Entry:
+        operation_id, operation = self._operation(command)
+        if operation.status in (OperationStatus.CLOSED, OperationStatus.CLOSING):
+            raise Refused("WRONG_STATUS", f"the operation is {operation.status.value} already")
+        reason = str(command.arguments.get("reason", ""))
+        return await self._append(command, operation_id, OperationClosing(reason=reason, command_id=command.id))
+
+    async def _close_position(self, command: Command) -> Entry:
+        operation_id, operation = self._operation(command)
+        if not operation.quantity:
+            raise Refused("NO_POSITION", "the operation has no open position")
+        if operation.exit_intent is not None:
+            raise Refused("ALREADY_CLOSING", f"the position is being closed: {operation.exit_intent.reason}")
+        reason = str(command.arguments.get("reason") or "closed by hand")
+        return await self._append(command, operation_id, PositionCloseRequested(reason=reason, command_id=command.id))
+
+    async def _note(self, command: Command) -> Entry:
+        operation_id, _ = self._operation(command)
+        text = str(command.arguments.get("text", "")).strip()
+        if not 0 < len(text) <= 4000:
+            raise Refused("INVALID_INPUT", "text: give 1 to 4000 characters", "text")
+        return await self._append(command, operation_id, NoteAdded(text=text, command_id=command.id))
+
+    # ---- orders -----------------------------------------------------------------------------------------------------
+
+    async def _cancel_order(self, command: Command) -> Entry:
+        order = self._order(command)
+
+        async def job() -> Entry:
+            if order.status.is_terminal:
+                raise Refused("WRONG_STATUS", f"the order is {order.status.value}")
+            if order.status.is_uncertain:
+                raise Refused("ORDER_IN_DOUBT", "the order's fate is being found out; cancel it when it is known")
+            reason = str(command.arguments.get("reason", "by hand"))
+            data = OrderCancelRequested(client_order_id=order.client_order_id, reason=reason, command_id=command.id)
+            (entry,) = await self._live.append(about(order, data, command.actor))
+            await self._context.sessions[order.broker].orders.send_cancel(order)
+            return entry
+
+        result: Entry = await self._run(order.operation, job)
+        return result
+
+    async def _resolve_order(self, command: Command) -> Entry:
+        """A person who looked at the broker's own screen says that the order is not there."""
+        order = self._order(command)
+        if order.status is not OrderStatus.NEEDS_OPERATOR:
+            raise Refused("WRONG_STATUS", f"the order is {order.status.value}; nobody needs to resolve it")
+        if command.arguments.get("resolution") != "not_placed":
+            text = "resolution: only not_placed can be said by a person; an order that exists is found by asking on"
+            raise Refused("INVALID_INPUT", text, "resolution")
+        note = str(command.arguments.get("note", "")).strip()
+        if not note:
+            raise Refused("INVALID_INPUT", "note: say what shows that the broker does not have the order", "note")
+        evidence = f"{command.actor}: {note}"
+        not_placed = OrderNotPlaced(client_order_id=order.client_order_id, evidence=evidence)
+        text_of_note = f"order {order.client_order_id} resolved as not placed: {note}"
+        first, _ = await self._live.append(
+            Draft(
+                NoteAdded(text=text_of_note, command_id=command.id),
+                derived_id(Kind.OPERATION, order.operation),
+                command.actor,
+            ),
+            about(order, not_placed, command.actor),
+        )
+        return first
+
+    async def _move_protection(self, command: Command) -> Entry:
+        operation_id, operation = self._open_operation(command)
+        kind, price = _protection_arguments(command.arguments)
+
+        async def job() -> Entry:
+            orders = [o for o in self._live.ledger.working_orders(operation) if o.purpose is kind]
+            if not orders or not operation.quantity:
+                raise Refused("NOT_FOUND", f"there is no working {kind.value.lower().replace('_', ' ')}", "kind")
+            (order, *_) = orders
+            if order.status.is_uncertain or order.doubt is not None:
+                raise Refused("ORDER_IN_DOUBT", "the order's fate is being found out; move it when it is known")
+            on_grid = Instrument.model_validate(operation.instrument).round_price(price)
+            is_stop = kind is OrderPurpose.STOP_LOSS
+            change = OrderChange(stop_price=on_grid) if is_stop else OrderChange(limit_price=on_grid)
+            before = self._live.ledger.sequence_number
+            refused = await self._context.sessions[order.broker].orders.modify(
+                order, change, "by hand", actor=command.actor, command_id=command.id
+            )
+            if isinstance(refused, Rejected):
+                _log.warning("the broker refused to move a protection", code=refused.code, text=refused.text)
+            seen = self._live.ledger.state.commands[command.id]
+            assert seen.number > before
+            return _moved_entry(seen.number, operation_id, command, order, change)
+
+        result: Entry = await self._run(operation.number, job)
+        return result
+
+    # ---- everything -------------------------------------------------------------------------------------------------
+
+    async def _resolve_discrepancy(self, command: Command) -> Entry:
+        broker, symbol = str(command.arguments.get("broker", "")), str(command.arguments.get("symbol", ""))
+        known = self._live.ledger.state.discrepancies.get(f"{broker}|{symbol}")
+        if known is None:
+            raise Refused("NOT_FOUND", f"no discrepancy of {symbol!r} at {broker!r} is open", "symbol")
+        if command.arguments.get("resolution") != "ignore":
+            raise Refused("INVALID_INPUT", "resolution: use ignore (the difference is somebody else's)", "resolution")
+        data = PositionDiscrepancyResolved(
+            broker=broker,
+            symbol=symbol,
+            resolution="ignore",
+            adjustment=known.broker_quantity - known.ledger_quantity,
+            note=str(command.arguments.get("note", "")),
+            command_id=command.id,
+        )
+        return await self._append(command, None, data)
+
+    async def _trip(self, command: Command) -> Entry:
+        if self._live.ledger.state.kill_switch is not None:
+            raise Refused("WRONG_STATUS", "the kill switch is tripped already")
+        reason = str(command.arguments.get("reason") or "by hand")
+        return await self._append(command, None, KillSwitchTripped(reason=reason, command_id=command.id))
+
+    async def _reset(self, command: Command) -> Entry:
+        if self._live.ledger.state.kill_switch is None:
+            raise Refused("WRONG_STATUS", "the kill switch is not tripped")
+        note = str(command.arguments.get("note", ""))
+        return await self._append(command, None, KillSwitchReset(note=note, command_id=command.id))
+
+
+def _protection_arguments(arguments: Mapping[str, Any]) -> tuple[OrderPurpose, Decimal]:
+    kind = arguments.get("kind")
+    if kind not in (OrderPurpose.STOP_LOSS, OrderPurpose.TAKE_PROFIT):
+        raise Refused("INVALID_INPUT", "kind: use STOP_LOSS or TAKE_PROFIT", "kind")
+    try:
+        price = Decimal(str(arguments.get("price")))
+    except InvalidOperation:
+        price = Decimal("NaN")
+    if not price.is_finite() or price <= 0:
+        raise Refused("INVALID_INPUT", "price: give a price above 0", "price")
+    return OrderPurpose(kind), price
+
+
+def _moved_entry(number: int, operation_id: ObjectId, command: Command, order: Order, change: OrderChange) -> Entry:
+    """The request's entry, as far as an outcome needs it."""
+    data = OrderModifyRequested(
+        client_order_id=order.client_order_id,
+        limit_price=change.limit_price,
+        stop_price=change.stop_price,
+        command_id=command.id,
+    )
+    return Entry(
+        number, operation_id, data.ACTION_TYPE, 1, data, order.requested_at, 0, command.actor, 0, None, b"", b""
+    )
+
+
+def _check_quantity(instrument: Instrument, quantity: Decimal) -> None:
+    if instrument.round_quantity(quantity) != quantity:
+        step = instrument.quantity_step
+        raise InvalidInput("quantity", f"{quantity:f} is not a multiple of {step:f}", f"{instrument.symbol} trades so")
+
+
+def _explained(error: ValidationError) -> Refused:
+    """The first thing wrong, with its field's name and what would be right."""
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"]) or None
+    text = first["msg"].removeprefix("Value error, ")
+    given = "" if field is None or first["type"] == "missing" else f" (given: {str(first['input'])[:80]!r})"
+    return Refused("INVALID_INPUT", f"{field}: {text}{given}" if field else text, field)
+
+
+def outcome_of(entry: Entry) -> Outcome:
+    """What a command came to, read off its entry: the same whenever it is read."""
+    number = entry.sequence_number
+    if isinstance(entry.data, CommandRefused):
+        data = entry.data
+        return Outcome(number, True, {"code": data.code, "detail": data.detail, "field": data.field})
+    result: dict[str, Any] = {"sequence_number": number}
+    if entry.operation_id is not None:
+        result["operation_id"] = str(entry.operation_id)
+    return Outcome(number, False, result)

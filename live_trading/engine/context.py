@@ -1,0 +1,96 @@
+"""What the parts of one engine share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from live_trading.data import BarStore
+from live_trading.domain.instrument import Instrument
+from live_trading.engine.account_session import AccountSession, SessionTimes
+from live_trading.orders.gatekeeper import Gatekeeper, Limits, Situation
+from live_trading.projections.live import LiveLedger
+from live_trading.projections.state import Operation
+from live_trading.recovery.policies import TrustedPrice
+from live_trading.runtime import Runtime, utc_from_ns
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """The engine's settings. Times in seconds."""
+
+    engine_id: str = "default"
+    limits: Limits = field(default_factory=Limits)
+    times: SessionTimes = field(default_factory=SessionTimes)
+    order_timeout: float = 10.0
+    doubt_patience: float = 60.0
+    entry_patience: float = 60.0
+    """An entry that is not filled after so long is cancelled."""
+    price_patience: float = 5.0
+    """How long recovery waits for a fresh price before it says that there is none."""
+    stale_after: float = 5.0
+    late_grace_ns: int = 0
+    tick_buffer: int = 10_000
+    tick_max_age: float = 60.0
+    lossless_ticks: bool = False
+    """Wait rather than drop ticks: for recorded feeds, which can wait too."""
+    snapshot_every: int = 5_000
+    stop_patience: float = 10.0
+    operation_defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Settings an operation gets where its creator gave none."""
+
+
+@dataclass(slots=True)
+class EngineContext:
+    """One engine's journal, ledger, brokers, data and rules.
+
+    ``trading`` is False while recovering and while stopping: then strategies' signals are not acted on.
+    """
+
+    live: LiveLedger
+    runtime: Runtime
+    gatekeeper: Gatekeeper
+    bars: BarStore
+    config: EngineConfig
+    sessions: dict[str, AccountSession] = field(default_factory=dict)
+    trading: bool = False
+
+    def session(self, operation: Operation) -> AccountSession:
+        return self.sessions[operation.broker]
+
+    def quote(self, operation: Operation) -> TrustedPrice | None:
+        """The last price, if it is fresh enough to decide on."""
+        market = self.session(operation).market
+        quote = market.last_price(operation.symbol)
+        if quote is None or market.is_stale(operation.symbol):
+            return None
+        return TrustedPrice(quote.price, quote.age)
+
+    def prices(self) -> dict[int, Decimal]:
+        """Last prices by operation, for operations that hold something or may."""
+        result = {}
+        for operation in self.live.ledger.state.operations.values():
+            session = self.sessions.get(operation.broker)
+            quote = session.market.last_price(operation.symbol) if session is not None else None
+            if quote is not None:
+                result[operation.number] = quote.price
+        return result
+
+    def market_open(self, operation: Operation, instrument: Instrument) -> bool:
+        """Whether the instrument trades, by the market's own time."""
+        market_ns = self.session(operation).broker.market_time_ns()
+        return instrument.hours.is_open(self.runtime.clock.now() if market_ns is None else utc_from_ns(market_ns))
+
+    def situation(self, operation: Operation, instrument: Instrument) -> Situation:
+        """What the Gatekeeper looks at for an order of this operation."""
+        session = self.session(operation)
+        quote = session.market.last_price(operation.symbol)
+        return Situation(
+            now=self.runtime.clock.now(),
+            broker_ready=session.ready.is_set(),
+            market_open=self.market_open(operation, instrument),
+            last_price=quote.price if quote is not None else None,
+            data_stale=session.market.is_stale(operation.symbol),
+            data_age=quote.age if quote is not None else None,
+            prices=self.prices(),
+        )

@@ -1,0 +1,271 @@
+"""From what the ledger says is wanted to what the broker has: one step at a time, each safe to repeat.
+
+The order of the questions matters: nothing is sent while an order's fate is unknown; entries are cancelled before a
+position is closed; an exit is never sent beside another; protections without a position are cancelled first.
+"""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import structlog
+
+from live_trading.brokers.types import OrderChange, Rejected
+from live_trading.domain.entries import (
+    Cause,
+    Draft,
+    OperationClosed,
+    OperationFailed,
+    OperationPaused,
+    PositionCloseRequested,
+)
+from live_trading.domain.errors import InvalidInput
+from live_trading.domain.values import (
+    OperationStatus,
+    OrderPurpose,
+    OrderStatus,
+    OrderType,
+    RecoveryDecision,
+    Side,
+)
+from live_trading.engine.context import EngineContext
+from live_trading.orders.order_manager import OrderPlan, protection_set
+from live_trading.orders.protections import Protection, protection_prices
+from live_trading.projections.state import ExitIntent, Operation, Order
+from live_trading.recovery.policies import decide, pauses_afterwards
+
+if TYPE_CHECKING:
+    from live_trading.engine.operation_runner import OperationRunner
+
+_log = structlog.get_logger(__name__)
+
+_MAX_BACKOFF = 60.0
+
+
+class Convergence:
+    """The steps for one operation, on behalf of its runner."""
+
+    def __init__(self, context: EngineContext, runner: "OperationRunner") -> None:
+        self._context = context
+        self._runner = runner
+        self._failed_exits = 0
+        self._retry_at = 0.0
+
+    async def step(self) -> None:
+        """Look at the ledger and do what is next, if anything is and can be done now."""
+        operation = self._runner.operation
+        session = self._context.session(operation)
+        if not session.ready.is_set() or operation.status is OperationStatus.CLOSED:
+            return
+        working = self._context.live.ledger.working_orders(operation)
+        if any(order.status.is_uncertain or order.doubt is not None for order in working):
+            return
+        await self._decide_what_waited(operation)
+        entries = [order for order in working if order.purpose is OrderPurpose.ENTRY]
+        exits = [order for order in working if order.purpose is OrderPurpose.EXIT]
+        protections = [order for order in working if order.purpose.is_protection]
+        wants_flat = operation.exit_intent is not None or operation.status is OperationStatus.CLOSING
+        if wants_flat and entries:
+            await self._cancel(entries, "the position is to be closed")
+        elif not operation.quantity:
+            await self._flat(operation, entries, exits, protections)
+        elif wants_flat:
+            if not exits:
+                await self._exit(operation, protections)
+        else:
+            await self._cancel_stale(entries)
+            if not exits:
+                await self._protect(operation, protections)
+
+    async def _cancel(self, orders: list[Order], reason: str) -> None:
+        manager = self._context.session(self._runner.operation).orders
+        for order in orders:
+            if order.cancel_requested is None:
+                await manager.cancel(order, reason)
+
+    async def _cancel_stale(self, entries: list[Order]) -> None:
+        patience = timedelta(seconds=self._context.config.entry_patience)
+        now = self._context.runtime.clock.now()
+        await self._cancel([order for order in entries if now - order.requested_at > patience], "not filled in time")
+
+    async def _decide_what_waited(self, operation: Operation) -> None:
+        """A recovery decision that waited for a price is made when there is one."""
+        recovery = operation.recovery
+        if recovery is None or recovery.decision is not RecoveryDecision.WAIT or not operation.quantity:
+            return
+        quote = self._context.quote(operation)
+        if quote is None or operation.exit_intent is not None:
+            return
+        decided = decide(operation, self._runner.settings, quote)
+        drafts = [Draft(decided, self._runner.operation_id, "recovery")]
+        if pauses_afterwards(decided):
+            drafts.append(Draft(OperationPaused(reason=decided.reason), self._runner.operation_id, "recovery"))
+        await self._context.live.append(*drafts)
+
+    # ---- flat -------------------------------------------------------------------------------------------------------
+
+    async def _flat(
+        self, operation: Operation, entries: list[Order], exits: list[Order], protections: list[Order]
+    ) -> None:
+        self._failed_exits = 0
+        orders = self._context.live.ledger.orders
+        guarded = {order.client_order_id for order in entries}
+        orphans = [order for order in protections if order.parent_client_order_id not in guarded]
+        await self._cancel(orphans + exits, "there is no position")
+        if entries or exits or protections:
+            return
+        assert all(order.status.is_terminal for order in orders.values() if order.operation == operation.number)
+        if operation.status is OperationStatus.CLOSING:
+            await self._context.live.append(Draft(OperationClosed(), self._runner.operation_id))
+        else:
+            await self._runner.after_reversal()
+
+    # ---- closing ----------------------------------------------------------------------------------------------------
+
+    async def _exit(self, operation: Operation, protections: list[Order]) -> None:
+        """Close what is open, once. Sizes come from the ledger, so that it can end flat and never flipped."""
+        clock = self._context.runtime.clock
+        if not self._context.market_open(operation, self._runner.instrument) or clock.monotonic() < self._retry_at:
+            return
+        intent = operation.exit_intent
+        if intent is None:
+            intent = ExitIntent(operation.touched, operation.touched, "closing")
+        failed = self._count_failed(operation, intent)
+        if failed > self._failed_exits:
+            self._failed_exits = failed
+            self._retry_at = clock.monotonic() + min(_MAX_BACKOFF, 0.5 * 2**failed)
+            return
+        session = self._context.session(operation)
+        group = _common_group(protections)
+        if protections and (not session.broker.capabilities.oca or group is None or failed > 2):
+            await self._cancel(protections, "making way for the exit")
+            return
+        plan = OrderPlan(
+            side=Side.SELL if operation.quantity > 0 else Side.BUY,
+            order_type=OrderType.MARKET,
+            quantity=abs(operation.quantity),
+            purpose=OrderPurpose.EXIT,
+            reason=intent.reason,
+            oca_group=group,
+        )
+        cause = Cause(intent.number, intent.correlation_id)
+        actor = "recovery" if intent.recovery else "engine"
+        await session.orders.place(operation, self._runner.instrument, plan, caused_by=cause, actor=actor)
+
+    def _count_failed(self, operation: Operation, intent: ExitIntent) -> int:
+        ended = (OrderStatus.REJECTED, OrderStatus.NOT_PLACED, OrderStatus.CANCELLED, OrderStatus.EXPIRED)
+        return sum(
+            order.purpose is OrderPurpose.EXIT and order.number > intent.number and order.status in ended
+            for order in operation.orders.values()
+        )
+
+    # ---- protecting -------------------------------------------------------------------------------------------------
+
+    async def _protect(self, operation: Operation, protections: list[Order]) -> None:
+        """A position whose stop or target is missing gets it again; where that cannot be, the position is closed."""
+        settings = self._runner.settings
+        has_stop = any(order.purpose is OrderPurpose.STOP_LOSS for order in protections)
+        has_target = any(order.purpose is OrderPurpose.TAKE_PROFIT for order in protections)
+        lacks_stop = settings.stop_loss_type is not None and not has_stop
+        lacks_target = settings.take_profit_type is not None and not has_target
+        if not (lacks_stop or lacks_target) or any(order.cancel_requested for order in protections):
+            return
+        if protections:  # one of two: take it away, and place both in a group of their own
+            await self._cancel(protections, "protections are placed anew")
+            return
+        try:
+            wanted = self._wanted(operation)
+            await self._place_protections(operation, wanted)
+        except InvalidInput as error:
+            await self._give_up(f"protections cannot be placed: {error}")
+
+    def _wanted(self, operation: Operation) -> Protection:
+        """Where the stop and target were, else where the settings put them now."""
+        settings, position = self._runner.settings, operation.position
+        assert position is not None
+        stop = _last_price(operation, OrderPurpose.STOP_LOSS)
+        target = _last_price(operation, OrderPurpose.TAKE_PROFIT)
+        lacks_stop = stop is None and settings.stop_loss_type is not None
+        lacks_target = target is None and settings.take_profit_type is not None
+        if lacks_stop or lacks_target:
+            side = Side.BUY if operation.quantity > 0 else Side.SELL
+            entry_price = self._runner.instrument.round_price(position.entry_price)
+            fresh = protection_prices(settings, self._runner.instrument, side, entry_price, self._runner.atr)
+            stop, target = stop or fresh.stop_loss, target or fresh.take_profit
+        return Protection(stop, target)
+
+    async def _place_protections(self, operation: Operation, wanted: Protection) -> None:
+        manager = self._context.session(operation).orders
+        side = Side.SELL if operation.quantity > 0 else Side.BUY
+        assert operation.position is not None
+        group = f"P{operation.position.number}X{self._context.live.ledger.sequence_number}"
+        placed = []
+        for purpose, kind, price in (
+            (OrderPurpose.STOP_LOSS, OrderType.STOP, wanted.stop_loss),
+            (OrderPurpose.TAKE_PROFIT, OrderType.LIMIT, wanted.take_profit),
+        ):
+            if price is None:
+                continue
+            plan = OrderPlan(
+                side=side,
+                order_type=kind,
+                quantity=abs(operation.quantity),
+                purpose=purpose,
+                reason="protection placed anew",
+                stop_price=price if kind is OrderType.STOP else None,
+                limit_price=price if kind is OrderType.LIMIT else None,
+                oca_group=group,
+            )
+            order = await manager.place(operation, self._runner.instrument, plan)
+            if order.status is OrderStatus.REJECTED:
+                await self._give_up(f"the broker refused the {purpose.value.lower()}: {order.detail}")
+                return
+            placed.append(order)
+            if order.status.is_uncertain or not operation.quantity:
+                return
+        if placed:
+            await self._context.live.append(protection_set(placed[0], placed))
+
+    async def _give_up(self, reason: str) -> None:
+        _log.error("position closed for want of protection", operation=self._runner.number, reason=reason)
+        operation = self._runner.operation
+        drafts = [Draft(PositionCloseRequested(reason=reason[:500]), self._runner.operation_id)]
+        if operation.status is OperationStatus.ACTIVE:
+            failed = OperationFailed(reason="protections could not be placed", detail=reason[:1000])
+            drafts.append(Draft(failed, self._runner.operation_id))
+        await self._context.live.append(*drafts)
+
+    async def move_stop(self, price: Decimal, *, only_if_better: bool, reason: str) -> Rejected | None:
+        """Change the working stop's price."""
+        operation = self._runner.operation
+        stops = [
+            order
+            for order in self._context.live.ledger.working_orders(operation)
+            if order.purpose is OrderPurpose.STOP_LOSS and not order.status.is_uncertain and order.doubt is None
+        ]
+        if not stops or not self._context.session(operation).ready.is_set():
+            return None
+        (stop, *_) = stops
+        assert stop.stop_price is not None
+        better = (price - stop.stop_price) * (1 if operation.quantity > 0 else -1)
+        if better == 0 or (only_if_better and better < 0):
+            return None
+        return await self._context.session(operation).orders.modify(stop, OrderChange(stop_price=price), reason)
+
+
+def _common_group(protections: list[Order]) -> str | None:
+    groups = {order.oca_group for order in protections}
+    return groups.pop() if len(groups) == 1 else None
+
+
+def _last_price(operation: Operation, purpose: OrderPurpose) -> Decimal | None:
+    """Where the last protection of the open position stood: a child of its entry, or one placed anew since."""
+    position = operation.position
+    assert position is not None
+    entry = next((fill.client_order_id for fill in operation.fills if fill.number == position.number), None)
+    last = None
+    for order in operation.orders.values():
+        belongs = order.number > position.number or (entry is not None and order.parent_client_order_id == entry)
+        if order.purpose is purpose and belongs:
+            last = order.stop_price if purpose is OrderPurpose.STOP_LOSS else order.limit_price
+    return last

@@ -1,0 +1,362 @@
+"""Runs one operation: bars to its strategy, signals to orders, and the ledger's intents to reality.
+
+A runner handles one thing at a time. After each it *converges*: it looks at the ledger, never at its own memory, and
+does the next step towards what the ledger says is wanted: flat, protected, closed. So it does not matter at which point
+an engine died: the next one looks at the same ledger and does what is left.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Any
+
+import structlog
+from bson import ObjectId
+from pymongo.errors import PyMongoError
+
+from live_trading.brokers.errors import BrokerError
+from live_trading.data import IndicatorSet, IndicatorSpec, StoredBar, Subscription
+from live_trading.domain.bar_size import BarSize
+from live_trading.domain.entries import (
+    PREVIOUS,
+    Draft,
+    Entry,
+    OperationFailed,
+    PositionCloseRequested,
+    SignalGenerated,
+    SignalRefused,
+)
+from live_trading.domain.errors import InvalidInput
+from live_trading.domain.ids import Kind, derived_id
+from live_trading.domain.instrument import Instrument
+from live_trading.domain.market import Bar
+from live_trading.domain.operation import OperationSettings
+from live_trading.domain.values import OperationStatus, OrderPurpose, OrderType, Side, SignalType, StopLossType
+from live_trading.engine.context import EngineContext
+from live_trading.engine.convergence import Convergence
+from live_trading.engine.warm_up import warm_up_bars
+from live_trading.journal.errors import JournalError
+from live_trading.orders.gatekeeper import Entering, Refusal
+from live_trading.orders.order_manager import OrderPlan
+from live_trading.orders.protections import protection_prices
+from live_trading.projections.state import Operation
+from live_trading.strategies import (
+    LiveStrategyAdapter,
+    Signal,
+    StrategyFailed,
+    StrategyPosition,
+    load_strategy,
+    parse_parameters,
+)
+
+_log = structlog.get_logger(__name__)
+
+_ATR = "atr_14"
+_MAX_WAITING_BARS = 10_000
+
+Job = Callable[[], Awaitable[Any]]
+
+
+class OperationRunner:
+    """One operation's inputs, handled one at a time. Start :meth:`run` as a task."""
+
+    def __init__(self, context: EngineContext, operation: Operation) -> None:
+        self.number = operation.number
+        self.operation_id: ObjectId = derived_id(Kind.OPERATION, operation.number)
+        self.settings = OperationSettings.model_validate(operation.settings)
+        self.instrument = Instrument.model_validate(operation.instrument)
+        self._context = context
+        self._settings_of = operation.settings
+        self._adapter: LiveStrategyAdapter | None = None
+        self._atr = IndicatorSet([IndicatorSpec("atr", 14)])
+        self._atr_value: Decimal | None = None
+        self._bars: deque[Bar] = deque()
+        self._jobs: deque[tuple[Job, asyncio.Future[Any]]] = deque()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._stopping = False
+        self._subscription: Subscription | None = None
+        self._reversal: Entry | None = None
+        self._convergence = Convergence(context, self)
+
+    @property
+    def operation(self) -> Operation:
+        """The operation as the ledger has it now."""
+        return self._context.live.ledger.state.operations[self.number]
+
+    @property
+    def atr(self) -> Decimal | None:
+        """The average true range over 14 primary bars, None before there are so many."""
+        return self._atr_value
+
+    # ---- inputs -----------------------------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Something may have changed: converge."""
+        self._wake.set()
+
+    def on_bars(self, bars: list[Bar]) -> None:
+        """Closed bars. Never waits; a strategy so slow that thousands of bars wait for it is stopped."""
+        self._bars.extend(bars)
+        self._wake.set()
+
+    async def do(self, job: Job) -> Any:
+        """Have the runner do something between its other work; return what came of it."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._jobs.append((job, future))
+        self._wake.set()
+        return await future
+
+    # ---- the loop ---------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until the operation is closed or :meth:`stop`."""
+        await self._guarded(self._prepare)
+        self._wake.set()
+        while not self._stopping and self.operation.status is not OperationStatus.CLOSED:
+            self._idle.set()
+            await self._wake.wait()
+            self._idle.clear()
+            self._wake.clear()
+            await self._work()
+        self._idle.set()
+        await self._release()
+
+    async def _work(self) -> None:
+        while self._jobs and not self._stopping:
+            job, future = self._jobs.popleft()
+            try:
+                future.set_result(await job())
+            except JournalError:
+                raise
+            except Exception as error:
+                future.set_exception(error)
+        if len(self._bars) > _MAX_WAITING_BARS:
+            self._bars.clear()
+            await self._fail("the strategy is too slow", f"more than {_MAX_WAITING_BARS} bars were waiting for it")
+        handled = []
+        while self._bars and not self._stopping:
+            bar = self._bars.popleft()
+            handled.append(bar)
+            await self._guarded(lambda bar=bar: self._on_bar(bar))  # type: ignore[misc]
+        if not self._stopping:
+            await self._guarded(self._convergence.step)
+        if handled:
+            await self._store(handled)
+
+    async def _guarded(self, work: Job) -> None:
+        """Whatever goes wrong in one operation ends that operation in error, and nothing else."""
+        try:
+            await work()
+        except JournalError:
+            raise
+        except (StrategyFailed, InvalidInput) as error:
+            await self._fail("the strategy failed" if isinstance(error, StrategyFailed) else "bad input", str(error))
+        except Exception as error:
+            _log.exception("an operation failed", operation_id=str(self.operation_id))
+            await self._fail("an unexpected error", f"{type(error).__name__}: {error}")
+
+    async def _fail(self, reason: str, detail: str) -> None:
+        if self.operation.status in (OperationStatus.ACTIVE, OperationStatus.PAUSED):
+            await self._append(OperationFailed(reason=reason, detail=detail[:1000]))
+
+    async def stop(self) -> None:
+        """Finish what is in hand, begin nothing new, and return when done."""
+        self._stopping = True
+        self._wake.set()
+        await self._idle.wait()
+
+    async def _append(self, *data: Any, caused_by: Entry | None = None) -> tuple[Entry, ...]:
+        return await self._context.live.append(*(Draft(d, self.operation_id, caused_by=caused_by) for d in data))
+
+    # ---- preparing --------------------------------------------------------------------------------------------------
+
+    async def _prepare(self) -> None:
+        session = self._context.session(self.operation)
+        await session.ready.wait()
+        strategy = load_strategy(self.settings.strategy_name)
+        parameters = parse_parameters(strategy, self.settings.strategy_config)
+        adapter = LiveStrategyAdapter(
+            strategy,
+            parameters,
+            self.instrument.symbol,
+            self.settings.bar_sizes,
+            self.settings.primary_bar_size,
+            self._context.runtime.clock,
+        )
+        await self._warm_up(adapter)
+        self._adapter = adapter
+        self._subscription = await session.market.subscribe(self.instrument, self.settings.bar_sizes, self.on_bars)
+
+    async def _warm_up(self, adapter: LiveStrategyAdapter) -> None:
+        needed: dict[BarSize, int] = {size: adapter.warmup.get(size, 0) for size in self.settings.bar_sizes}
+        primary = self.settings.primary_bar_size
+        needed[primary] = max(needed[primary], 15)
+        bars = await warm_up_bars(self._context, self.operation, self.instrument, self.operation_id, needed)
+        adapter.warm_up(bars)
+        for bar in bars.get(primary, ()):
+            self._take_atr(bar)
+
+    def _take_atr(self, bar: Bar) -> None:
+        value = self._atr.update(bar).get(_ATR)
+        self._atr_value = Decimal(repr(value)) if value is not None else None
+
+    async def _release(self) -> None:
+        if self._subscription is not None:
+            with contextlib.suppress(BrokerError):
+                await self._subscription.close()
+
+    # ---- bars and signals -------------------------------------------------------------------------------------------
+
+    async def _on_bar(self, bar: Bar) -> None:
+        operation = self.operation
+        if operation.settings is not self._settings_of:
+            await self._take_settings(operation)
+        adapter = self._adapter
+        if adapter is None:
+            return
+        if bar.bar_size is self.settings.primary_bar_size:
+            self._take_atr(bar)
+        position = operation.position
+        held = StrategyPosition(operation.quantity, position.entry_price if position is not None else None)
+        signal = adapter.on_bar(bar, held)
+        if bar.bar_size is self.settings.primary_bar_size and not bar.filled:
+            await self._trail(bar)
+        if signal is not None and self._context.trading and operation.status is not OperationStatus.CLOSED:
+            await self._act(signal, bar)
+
+    async def _take_settings(self, operation: Operation) -> None:
+        """Settings were changed: read them, and start the strategy with its new parameters on the bars there are."""
+        old, self._settings_of = self.settings, operation.settings
+        self.settings = OperationSettings.model_validate(operation.settings)
+        if self.settings.strategy_config != old.strategy_config and self._adapter is not None:
+            adapter = LiveStrategyAdapter(
+                self._adapter.strategy,
+                parse_parameters(self._adapter.strategy, self.settings.strategy_config),
+                self.instrument.symbol,
+                self.settings.bar_sizes,
+                self.settings.primary_bar_size,
+                self._context.runtime.clock,
+            )
+            await self._warm_up(adapter)
+            self._adapter = adapter
+
+    async def _store(self, bars: list[Bar]) -> None:
+        adapter = self._adapter
+        indicators = adapter.indicators if adapter is not None else {}
+        latest = {bar.bar_size: bar.start_ns for bar in bars}
+        rows = [
+            StoredBar(bar, indicators.get(bar.bar_size, {}) if latest[bar.bar_size] == bar.start_ns else {})
+            for bar in bars
+        ]
+        store = self._context.bars
+        try:
+            await store.write(self.operation_id, rows)
+            for size in latest:
+                await store.retain(self.operation_id, size, self.settings.data_retention_bars)
+        except (PyMongoError, OSError) as error:
+            # Bars can be had again from the broker's history; trading does not wait for them.
+            _log.warning("bars were not stored", operation_id=str(self.operation_id), reason=str(error))
+
+    async def _trail(self, bar: Bar) -> None:
+        """Move a trailing stop after a bar's close, in the position's favour only."""
+        operation = self.operation
+        if self.settings.stop_loss_type is not StopLossType.TRAILING or not operation.quantity:
+            return
+        assert self.settings.stop_loss_value is not None
+        side = Side.BUY if operation.quantity > 0 else Side.SELL
+        distance = bar.close * self.settings.stop_loss_value * side.sign
+        price = self.instrument.round_price(bar.close - distance, "down" if side is Side.BUY else "up")
+        await self._convergence.move_stop(price, only_if_better=True, reason="trailing stop")
+
+    async def _act(self, signal: Signal, bar: Bar) -> None:
+        operation = self.operation
+        generated = Draft(self._generated(signal, bar), self.operation_id)
+        if signal.type is SignalType.EXIT:
+            if operation.quantity:
+                await self._context.live.append(generated)  # the fold makes an intent of it; converging acts on it
+            else:
+                await self._refuse(generated, Refusal("NO_POSITION", "there is nothing to exit"))
+            return
+        side = Side.BUY if signal.type is SignalType.ENTER_LONG else Side.SELL
+        working = [o for o in self._context.live.ledger.working_orders(operation) if o.purpose is OrderPurpose.ENTRY]
+        if operation.quantity * side.sign > 0 or working:
+            await self._refuse(generated, Refusal("ALREADY_IN_POSITION", "an entry is open or working already"))
+        elif operation.quantity:
+            reversal = PositionCloseRequested(reason=f"reversal: {signal.reason}")
+            entries = await self._context.live.append(generated, Draft(reversal, self.operation_id))
+            self._reversal = entries[0]
+        else:
+            await self._enter(side, signal.stop_loss, signal.take_profit, generated)
+
+    def _generated(self, signal: Signal, bar: Bar) -> SignalGenerated:
+        return SignalGenerated(
+            signal=signal.type,
+            symbol=bar.symbol,
+            strategy_name=self.settings.strategy_name,
+            bar_size=bar.bar_size,
+            bar_start=bar.start,
+            price=bar.close,
+            reason=signal.reason,
+            inputs=dict(signal.inputs),
+            stop_loss=signal.stop_loss,
+            take_profit=signal.take_profit,
+        )
+
+    async def _refuse(self, generated: Draft | None, refusal: Refusal, cause: Entry | None = None) -> None:
+        drafts = [generated] if generated is not None else []
+        if refusal.trip is not None:
+            drafts.append(Draft(refusal.trip))
+        refused = SignalRefused(rule=refusal.rule, detail=refusal.detail, numbers=refusal.numbers)
+        drafts.append(Draft(refused, self.operation_id, caused_by=PREVIOUS if generated is not None else cause))
+        await self._context.live.append(*drafts)
+
+    async def after_reversal(self) -> None:
+        """Flat after a reversal's exit: enter the other way, if the signal is still of this bar."""
+        entry, self._reversal = self._reversal, None
+        if entry is None or not self._context.trading:
+            return
+        data: SignalGenerated = entry.data
+        side = Side.BUY if data.signal is SignalType.ENTER_LONG else Side.SELL
+        age = (self._context.runtime.clock.now() - entry.timestamp).total_seconds()
+        if age <= self._context.config.entry_patience:
+            await self._enter(side, data.stop_loss, data.take_profit, None, entry)
+
+    async def _enter(
+        self,
+        side: Side,
+        stop_loss: Decimal | None,
+        take_profit: Decimal | None,
+        generated: Draft | None,
+        cause: Entry | None = None,
+    ) -> None:
+        context, operation = self._context, self.operation
+        keeper, situation = context.gatekeeper, context.situation(operation, self.instrument)
+        entering = Entering(operation, self.instrument, side, OrderType.MARKET, self.settings.quantity)
+        refusal = keeper.check(entering, situation)
+        last = situation.last_price
+        if refusal is None and last is not None:
+            try:
+                prices = protection_prices(self.settings, self.instrument, side, last, self.atr)
+            except InvalidInput as error:
+                refusal = Refusal("PROTECTION_UNKNOWN", str(error))
+        if refusal is not None or last is None:
+            await self._refuse(generated, refusal or Refusal("STALE_DATA", "no price has come yet"), cause)
+            return
+        protected = keeper.limits.slippage_protection
+        plan = OrderPlan(
+            side=side,
+            order_type=OrderType.LIMIT if protected else OrderType.MARKET,
+            quantity=self.settings.quantity,
+            purpose=OrderPurpose.ENTRY,
+            reason="signal",
+            limit_price=keeper.marketable_limit(self.instrument, side, last) if protected else None,
+            reference_price=last,
+            stop_loss=stop_loss if stop_loss is not None else prices.stop_loss,
+            take_profit=take_profit if take_profit is not None else prices.take_profit,
+        )
+        orders = context.session(operation).orders
+        before = [generated] if generated is not None else []
+        await orders.place(operation, self.instrument, plan, before=before, caused_by=cause)
