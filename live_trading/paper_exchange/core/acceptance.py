@@ -42,6 +42,10 @@ class Acceptance:
             return refused
         if change.quantity <= order.filled:
             return Refused(Refusal.INVALID_QUANTITY, f"quantity {change.quantity}: {order.filled} is filled already")
+        if order.parent_id is not None and not order.dormant:
+            parent = self._orders[order.parent_id]
+            if self._groups.open_quantity(parent, order.oca_group) <= 0:
+                return Refused(Refusal.OCA_NOTHING_LEFT, f"what order {parent.order_id} opened is closed again")
         return check_quantity(listing, change.quantity)
 
     def check_new(self, account: str, new: NewOrder, client_ids: ClientIds, now_ns: int) -> Refused | None:
