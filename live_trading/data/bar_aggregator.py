@@ -287,11 +287,17 @@ class BarAggregator:
         self._close_larger(limit_ns, closed)
 
     def _close_larger(self, limit_ns: int, closed: list[Bar]) -> None:
-        for level in self._levels[1:]:
-            span = level.span
-            if span is not None and span.end_ns <= limit_ns:
-                level.span = None
-                self._finish(level, span, closed)
+        """Close the bars of larger sizes that ended by ``limit_ns``, in the order of their ends."""
+        while True:
+            due = None
+            for level in self._levels[1:]:
+                span = level.span
+                if span is not None and span.end_ns <= limit_ns and (due is None or span.end_ns < due[1].end_ns):
+                    due = level, span
+            if due is None:
+                return
+            due[0].span = None
+            self._finish(*due, closed)
 
     def _finish(self, level: _Level, span: _Span, closed: list[Bar]) -> None:
         for parent in level.parents:
