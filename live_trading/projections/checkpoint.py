@@ -44,8 +44,8 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """The document. ``fold_version`` is the documents' version (fold and shape); ``acknowledged``: the projector has
-    seen that a swap to this version is under way, and writes nothing."""
+    """The document. ``fold_version`` is the documents' version (fold and shape). ``rebuilding`` is the token of the
+    rebuild that may swap; ``acknowledged`` the version to which the projector knows a swap is under way."""
 
     version: int
     sequence_number: int
@@ -54,6 +54,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     state: State
     reason: str | None = None
     target: Target | None = None
+    rebuilding: str | None = None
     acknowledged: int = 0
 
 
@@ -98,18 +99,22 @@ class Checkpoints:
         halted = {"version": version, "state": State.HALTED.value}
         return await self._set(halted, {"state": State.LIVE.value, "reason": None})
 
-    async def begin_swap(self, seen: Checkpoint, target: Target) -> bool:
-        """Stop the projector, to put the target in place of what was seen."""
+    async def claim(self, version: int, token: str) -> bool:
+        """Begin to rebuild: from now on no rebuild that began earlier can swap. False when a swap is under way."""
+        return await self._set({"version": version, "state": {"$ne": State.SWAPPING.value}}, {"rebuilding": token})
+
+    async def begin_swap(self, version: int, target: Target) -> bool:
+        """Stop the projector, to put the target in place. False when another rebuild began meanwhile."""
         return await self._set(
-            {"version": seen.version, "state": seen.state.value},
-            {"state": State.SWAPPING.value, "target": msgspec.to_builtins(target, builtin_types=(bytes,))},
+            {"version": version, "state": {"$ne": State.SWAPPING.value}, "rebuilding": target.token},
+            {"state": State.SWAPPING.value, "reason": None, "target": _fields(target)},
         )
 
     async def move_target(self, version: int, target: Target) -> bool:
         """Note that the target has come further while the swap waits."""
         return await self._set(
             {"version": version, "state": State.SWAPPING.value, "target.token": target.token},
-            {"target": msgspec.to_builtins(target, builtin_types=(bytes,))},
+            {"target": _fields(target)},
         )
 
     async def acknowledge(self, version: int) -> bool:
@@ -129,7 +134,7 @@ class Checkpoints:
         return result.matched_count == 1
 
 
-def _fields(checkpoint: Checkpoint) -> dict[str, Any]:
-    fields = msgspec.to_builtins(checkpoint, builtin_types=(bytes,))
+def _fields(value: Checkpoint | Target) -> dict[str, Any]:
+    fields = msgspec.to_builtins(value, builtin_types=(bytes,))
     assert isinstance(fields, dict)
     return fields

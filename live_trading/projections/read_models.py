@@ -13,11 +13,15 @@ from pymongo import ASCENDING, DESCENDING, DeleteOne, IndexModel, ReplaceOne
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError, OperationFailure
+from pymongo.write_concern import WriteConcern
 
 from live_trading.domain.errors import LiveTradingError
 from live_trading.projections.documents import OPERATIONS, ORDERS, POSITIONS, TRADES, TRANSACTIONS, Changes
 
 Database = AsyncDatabase[dict[str, Any]]
+
+_ONE: Final = WriteConcern(w=1, j=False)
+"""Enough for the documents: the checkpoint comes after them in the oplog and waits for a majority."""
 
 _log = structlog.get_logger(__name__)
 
@@ -114,7 +118,7 @@ async def write(database: Database, changes: Changes, suffix: str = "") -> None:
     for name, identifier, number in changes.deletions:
         requests.setdefault(name, []).append(DeleteOne({"_id": identifier, "sequence_number": {"$lt": number}}))
     for name, run in requests.items():
-        collection = database[name + suffix]
+        collection = database.get_collection(name + suffix, write_concern=_ONE)
         if await _write_run(collection, run):
             await _allow_repeated_ids(collection)
             await _write_run(collection, run)
