@@ -15,6 +15,12 @@ from live_trading.runtime import Runtime
 _numbers = count(1)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # The driver leaves a socket to the garbage collector when connecting is cancelled, as happens whenever a client is
+    # closed, or a wait for MongoDB is given up, while mongod is away.
+    config.addinivalue_line("filterwarnings", r"ignore:unclosed <socket\.socket .*proto=6:ResourceWarning")
+
+
 @pytest.fixture(scope="session")
 def mongo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a real ``mongod`` (a replica set of one), started once for the whole run."""

@@ -31,7 +31,8 @@ NEEDED_ACTIONS: Final = (
 
 _SCRATCH: Final = "requirements_check"
 _MINIMUM_VERSION: Final = (6, 0)
-_CREDENTIALS: Final = re.compile(r"(?<=://)[^/@?]*(?:@[^/@?]*)*(?=@)")
+# Up to the last @ there is, wherever it stands: a password that was not escaped must not show either.
+_CREDENTIALS: Final = re.compile(r"(?<=://).*(?=@)")
 
 
 def redact(url: str) -> str:

@@ -48,8 +48,8 @@ class EmbeddedMongo:
         self._process: MongodProcess | None = None
         self._lock: int | None = None
         self._watch: Task[Any] | None = None
-        self.restarts = 0
-        """How often it died and was started again."""
+        self.deaths = 0
+        """How often it died without our doing."""
         self.problem: str | None = None
         """Why it cannot be started again just now; None when all is well."""
 
@@ -235,7 +235,9 @@ class EmbeddedMongo:
                     self._try_lock()
                 continue
             try:
-                _log.warning("mongod died; starting it again", directory=str(self._directory))
+                if self.problem is None:
+                    self.deaths += 1
+                    _log.warning("mongod died; starting it again", directory=str(self._directory))
                 await self._bring_up()
             except (DatabaseError, OSError) as error:
                 self.problem = str(error)
@@ -243,7 +245,6 @@ class EmbeddedMongo:
                 _log.error("mongod does not start", problem=self.problem, retry_seconds=backoff)
             else:
                 self.problem = None
-                self.restarts += 1
 
 
 def _owner_of(path: Path) -> str:

@@ -18,13 +18,17 @@ from live_trading.journal.errors import (
 from live_trading.journal.memory import MemoryJournal, MemoryJournalReader, MemoryStore
 from live_trading.journal.mongo import MongoJournal, MongoJournalReader
 from live_trading.journal.opening import Opener
+from live_trading.journal.snapshots import Found, MemorySnapshots, MongoSnapshots, Snapshot, Snapshots
+from live_trading.journal.verify import Anchor, Report, verify
 
 __all__ = [
+    "Anchor",
     "ChainBroken",
     "Damaged",
     "EntryCodec",
     "EntryTooLarge",
     "Fenced",
+    "Found",
     "GapDetected",
     "Head",
     "JournalClosed",
@@ -35,11 +39,17 @@ __all__ = [
     "LeaseLost",
     "MemoryJournal",
     "MemoryJournalReader",
+    "MemorySnapshots",
     "MemoryStore",
     "MongoJournal",
     "MongoJournalReader",
+    "MongoSnapshots",
     "OnDurable",
     "Opener",
     "OrderBroken",
+    "Report",
+    "Snapshot",
+    "Snapshots",
     "UnknownEntry",
+    "verify",
 ]

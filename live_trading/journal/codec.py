@@ -11,7 +11,7 @@ An entry is encoded once, when it is numbered; the same bytes are sent again whe
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from struct import Struct
 from typing import Any, Final
@@ -177,8 +177,8 @@ class EntryCodec:
         check_chain(documents, after, previous_hash)
         try:
             decoded = bson.decode_all(documents, OPTIONS)
-        except (BSONError, ValueError) as error:
-            raise Damaged(after + 1, f"is not readable as BSON, or one of the entries after it: {error}") from error
+        except (BSONError, ValueError):
+            decoded = _decode_one_by_one(documents, after)
         validators = self._validators
         entries: list[Entry] = []
         add = entries.append
@@ -222,6 +222,28 @@ class EntryCodec:
 
 def _reread(facts: dict[str, Any]) -> dict[str, Any]:
     return bson.decode(bson.encode(facts, codec_options=OPTIONS), OPTIONS)
+
+
+def _decode_one_by_one(documents: bytes, after: int) -> list[dict[str, Any]]:
+    """Slower, and says which one is unreadable."""
+    decoded: list[dict[str, Any]] = []
+    for document in split(documents):
+        try:
+            decoded.append(bson.decode(document, OPTIONS))
+        except (BSONError, ValueError) as error:
+            raise Damaged(after + len(decoded) + 1, f"cannot be read: {error}") from error
+    return decoded
+
+
+def split(documents: bytes) -> Iterator[bytes]:
+    """The documents that were laid end to end, as far as they are whole."""
+    position = 0
+    while position + 4 <= len(documents):
+        (length,) = _LENGTH.unpack_from(documents, position)
+        if length < 5 or position + length > len(documents):
+            return
+        yield documents[position : position + length]
+        position += length
 
 
 def claimed_sequence_number(document: bytes) -> int:

@@ -7,7 +7,7 @@ processes share a database. Subclass it to make it fail.
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from live_trading.journal.codec import EntryCodec, claimed_sequence_number
 from live_trading.journal.lease import DEFAULT_TTL, OnWaiting
@@ -84,7 +84,7 @@ class MemoryStore(Store):
                 return document
         return None
 
-    async def batches(self, after: int, to: int | None) -> AsyncIterator[bytes]:
+    async def batches(self, after: int, to: int | None) -> AsyncGenerator[bytes, None]:
         while True:
             start = bisect_right(self._numbers, after)
             past = len(self._numbers) if to is None else bisect_right(self._numbers, to)

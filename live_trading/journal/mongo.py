@@ -5,7 +5,7 @@ from typing import Any
 from pymongo.asynchronous.database import AsyncDatabase
 
 from live_trading.journal.lease import DEFAULT_TTL, OnWaiting
-from live_trading.journal.mongo_store import MongoSource, MongoStore
+from live_trading.journal.mongo_store import BATCH_SIZE, MongoSource, MongoStore
 from live_trading.journal.opening import Opener, open_writer
 from live_trading.journal.reader import Reader
 from live_trading.journal.writer import Writer
@@ -36,5 +36,9 @@ class MongoJournal:
 class MongoJournalReader(Reader):
     """Reads the journal in a database, read concern majority. Needs no lease; there may be any number."""
 
-    def __init__(self, database: AsyncDatabase[dict[str, Any]], clock: Clock | None = None) -> None:
-        super().__init__(MongoSource(database, clock), clock=clock)
+    def __init__(
+        self, database: AsyncDatabase[dict[str, Any]], clock: Clock | None = None, batch_size: int = BATCH_SIZE
+    ) -> None:
+        """``batch_size``: entries decoded at a time. The default is for speed; beside live trading take a few hundred,
+        so that the event loop is never held for more than a few milliseconds."""
+        super().__init__(MongoSource(database, clock, batch_size), clock=clock)

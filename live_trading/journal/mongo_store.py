@@ -1,6 +1,6 @@
 """The journal's documents in MongoDB: one clustered collection, fenced by its validator, and the leases beside it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 
@@ -61,9 +61,10 @@ def _minimum(epoch: int) -> dict[str, Any]:
 class MongoSource(Source):
     """Reads the collection ``journal`` with read concern majority."""
 
-    def __init__(self, database: Database, clock: Clock | None = None) -> None:
+    def __init__(self, database: Database, clock: Clock | None = None, batch_size: int = BATCH_SIZE) -> None:
         self._database = database
         self._clock = clock or SystemClock()
+        self._batch_size = batch_size
         self._journal = cast(
             AsyncCollection[RawBSONDocument],
             database.get_collection(
@@ -84,11 +85,11 @@ class MongoSource(Source):
             found = self._journal.find({"_id": {"$gte": Int64(first), "$lte": Int64(last)}}, sort=[("_id", 1)])
             return [bytes(document.raw) async for document in found]
 
-    async def batches(self, after: int, to: int | None) -> AsyncIterator[bytes]:
+    async def batches(self, after: int, to: int | None) -> AsyncGenerator[bytes, None]:
         numbers = {"$gt": Int64(after)} if to is None else {"$gt": Int64(after), "$lte": Int64(to)}
         async with _reaching(f"reading the journal after entry {after}"):
             cursor = self._journal.find_raw_batches(
-                {"_id": numbers}, sort=[("_id", 1)], batch_size=BATCH_SIZE, cursor_type=CursorType.EXHAUST
+                {"_id": numbers}, sort=[("_id", 1)], batch_size=self._batch_size, cursor_type=CursorType.EXHAUST
             )
             try:
                 async for batch in cursor:

@@ -6,7 +6,7 @@ above this line and runs the same on both.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import NamedTuple
 
 
@@ -42,7 +42,7 @@ class Source(ABC):
         """The documents numbered from ``first`` to ``last``, in order, as far as there are."""
 
     @abstractmethod
-    def batches(self, after: int, to: int | None) -> AsyncIterator[bytes]:
+    def batches(self, after: int, to: int | None) -> AsyncGenerator[bytes, None]:
         """The documents after ``after`` up to and including ``to``, in order, many laid end to end at a time."""
 
     @abstractmethod

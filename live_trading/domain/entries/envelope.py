@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Final, NamedTuple
 
 from bson import ObjectId
@@ -18,12 +18,14 @@ RECOVERY: Final = "recovery"
 def _to_the_millisecond(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("the time has no time zone; times here are aware UTC")
+    if value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
     microsecond = value.microsecond
     return value.replace(microsecond=microsecond - microsecond % 1000) if microsecond % 1000 else value
 
 
 UtcTime = Annotated[datetime, AfterValidator(_to_the_millisecond)]
-"""An aware time cut to the millisecond, so that what is folded live equals what BSON gives back."""
+"""An aware time in UTC, cut to the millisecond, so that what is folded live equals what BSON gives back."""
 
 
 class EntryData(BaseModel):
