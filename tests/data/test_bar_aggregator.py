@@ -181,6 +181,27 @@ def test_a_bar_waits_for_late_ticks_as_long_as_the_grace() -> None:
     assert aggregator.late_ticks == 1
 
 
+def test_a_tick_of_the_bar_after_ends_the_wait_for_late_ones() -> None:
+    aggregator = BarAggregator(instrument(), [S5, M1], grace_ns=2 * SECOND)
+    assert run(aggregator, [quote(50), quote(60.5), quote(61.9)])[1:] == []
+    assert [bar.bar_size for bar in aggregator.add(quote(62.1))] == [M1]
+
+
+def test_a_late_tick_may_begin_a_bar_that_had_none() -> None:
+    aggregator = BarAggregator(instrument(), [S5, M1], grace_ns=10 * SECOND)
+    bars = run(aggregator, [quote(51), quote(66), quote(57)], TEN + 130 * SECOND)
+    assert starts(bar for bar in bars if bar.bar_size is S5 and not bar.filled) == [50, 55, 65]
+    assert [bar.tick_count for bar in bars if bar.bar_size is M1] == [2, 1]
+
+
+def test_bars_waiting_together_are_parts_of_the_larger_bars_they_lie_in() -> None:
+    aggregator = BarAggregator(instrument(), [S5, M1], grace_ns=20 * SECOND)
+    bars = run(aggregator, [quote(58), quote(61), quote(66), quote(200)], TEN + 300 * SECOND)
+    assert [(bar.tick_count, bar.start_ns - TEN) for bar in bars if bar.bar_size is M1 and not bar.filled] == [
+        (1, 0), (2, 60 * SECOND), (1, 180 * SECOND),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("size", "next_tick", "filled"),
     [
@@ -291,6 +312,24 @@ def test_bars_of_a_future_end_with_the_session_and_start_with_the_next() -> None
     assert (bars[0].end_ns - bars[0].start_ns) == 3 * 3600 * SECOND
     assert bars[2].start_ns == close + 3600 * SECOND
     assert (aggregator.outside_ticks, gaps) == (1, [])
+
+
+def test_a_bar_across_a_lunch_break_is_missing_once() -> None:
+    tokyo = TradingHours(
+        timezone="Asia/Tokyo",
+        sessions=tuple(
+            (f"{day} {opening}", f"{day} {closing}")
+            for day in ("WED", "THU", "FRI")
+            for opening, closing in (("09:00", "11:30"), ("12:30", "15:00"))
+        ),
+        day_start="09:00",
+    )
+    wednesday = ns_from_utc(datetime(2014, 5, 7, 5, 30, tzinfo=UTC))  # 14:30 in Tokyo
+    friday = ns_from_utc(datetime(2014, 5, 9, 0, 30, tzinfo=UTC))
+    gaps: list[Gap] = []
+    aggregator = BarAggregator(instrument(tokyo), [BarSize.HOURS_2, BarSize.HOUR_1], on_gap=gaps.append)
+    run(aggregator, [quote(0)._replace(time_ns=at) for at in (wednesday, friday)], friday + 86_400 * SECOND)
+    assert {gap.bar_size: gap.missing for gap in gaps} == {BarSize.HOURS_2: 3, BarSize.HOUR_1: 6}
 
 
 def test_ticks_of_the_other_kind_are_counted_and_make_no_bar() -> None:

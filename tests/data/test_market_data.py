@@ -214,9 +214,9 @@ async def test_a_feed_that_never_starts_is_stale_too(feed: Feed, clock: Any, eur
     assert watch.told == [("stale", "EUR-USD", 6.0)]
 
 
-@pytest.mark.parametrize("heartbeats", [True, False])
+@pytest.mark.parametrize("heartbeats", ["on and on", "until the close", "none"])
 async def test_silence_after_the_close_is_no_fault(
-    feed: Feed, clock: Any, eur_usd: Instrument, heartbeats: bool
+    feed: Feed, clock: Any, eur_usd: Instrument, heartbeats: str
 ) -> None:
     watch = Watch()
     data = watch.data(feed, clock)
@@ -225,7 +225,7 @@ async def test_silence_after_the_close_is_no_fault(
     data.on_tick(quote(close - 1_399_543_200 - 2))
     for seconds in range(1, 600):
         clock.seconds = float(seconds)
-        if heartbeats:
+        if heartbeats == "on and on" or (heartbeats == "until the close" and seconds < 2):
             data.on_market_time((close - 2 + seconds) * SECOND)
         data.check()
     assert watch.told == []
