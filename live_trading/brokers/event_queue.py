@@ -23,6 +23,8 @@ class EventQueue:
         self._ticks = 0
         self._ready = asyncio.Event()
         self._closed = False
+        self.busy = False
+        """Whether the consumer is at work on an event it has taken."""
         self.dropped_ticks = 0
 
     def __len__(self) -> int:
@@ -71,7 +73,9 @@ class EventQueue:
                 await self._ready.wait()
             event = self._events.popleft()
             self._ticks -= isinstance(event, TickEvent)
+            self.busy = True
             yield event
+            self.busy = False
             if self._taken is not None:
                 self._taken()
             if isinstance(event, Disconnected):

@@ -14,6 +14,7 @@ from live_trading.brokers.types import (
     Rejected,
 )
 from live_trading.paper_exchange import core
+from live_trading.paper_exchange.protocols import native_messages as wire
 from live_trading.runtime import utc_from_ns
 
 PAPER_CAPABILITIES = Capabilities(
@@ -112,3 +113,62 @@ def broker_account(view: core.AccountView) -> Account:
 def nanoseconds(moment: datetime) -> int:
     """An aware time as nanoseconds since 1970."""
     return round(moment.timestamp() * 1_000_000) * 1000
+
+
+# From the native protocol's words to the contract's
+
+
+def order_body(request: OrderRequest) -> wire.NewOrderMessage:
+    return wire.NewOrderMessage(
+        client_order_id=request.client_order_id,
+        symbol=request.instrument.symbol,
+        side=request.side,
+        order_type=request.order_type,
+        quantity=request.quantity,
+        limit_price=request.limit_price,
+        stop_price=request.stop_price,
+        time_in_force=request.time_in_force,
+        oca_group=request.oca_group,
+        parent_client_order_id=request.parent_client_order_id,
+        attached=tuple(order_body(child) for child in request.attached),
+    )
+
+
+def wire_order(message: wire.OrderMessage) -> BrokerOrder:
+    return BrokerOrder(
+        broker_order_id=message.order_id,
+        client_order_id=message.client_order_id,
+        symbol=message.symbol,
+        side=message.side,
+        order_type=message.order_type,
+        quantity=message.quantity,
+        filled_quantity=message.filled_quantity,
+        status=message.status,
+        limit_price=message.limit_price,
+        stop_price=message.stop_price,
+        reason=message.reason,
+    )
+
+
+def wire_execution(message: wire.ExecutionMessage) -> Execution:
+    return Execution(
+        execution_id=message.execution_id,
+        broker_order_id=message.order_id,
+        client_order_id=message.client_order_id,
+        symbol=message.symbol,
+        side=message.side,
+        price=message.price,
+        quantity=message.quantity,
+        executed_at=utc_from_ns(message.time_ns),
+        commission=message.commission,
+        commission_currency=message.commission_currency,
+        revision=message.revision,
+    )
+
+
+def wire_position(message: wire.PositionMessage) -> BrokerPosition:
+    return BrokerPosition(message.symbol, message.quantity, message.average_price)
+
+
+def wire_account(message: wire.AccountMessage) -> Account:
+    return Account(message.account, message.currency, message.cash, message.equity, message.margin_used)

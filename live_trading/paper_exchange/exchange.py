@@ -151,6 +151,11 @@ class SimulatedExchange:
         """Whether the exchange plays dead: it reads nothing and says nothing."""
         return self.faults.standing(FaultKind.STOP_ANSWERING) is not None
 
+    async def until_answering(self) -> None:
+        """Wait until the exchange no longer plays dead."""
+        while self.silent:
+            await self.clock.sleep(0.02)
+
     # The market
 
     @property

@@ -1,0 +1,134 @@
+"""How fast a feed's ticks reach the exchange, and what the market's clock says in between."""
+
+import asyncio
+from collections.abc import Callable
+
+from live_trading.domain.market import Tick
+from live_trading.paper_exchange.exchange import SimulatedExchange
+from live_trading.paper_exchange.feeds.base import Feed
+from live_trading.paper_exchange.feeds.synthetic import SyntheticFeed
+from live_trading.runtime.clock import Clock
+
+_SECOND = 1_000_000_000
+_OPEN_STEP = 5 * _SECOND
+_CLOSED_STEP = 60 * _SECOND
+_RUN_ON = 300 * _SECOND
+_YIELD_EVERY = 200
+_BEHIND = 2 * _SECOND
+
+Ready = Callable[[], bool]
+
+
+def _always() -> bool:
+    return True
+
+
+class Pacer:
+    """Brings a feed's ticks to an exchange.
+
+    ``speed`` is market seconds for each second of the clock, infinite for as fast as possible (recorded feeds). A tick
+    is brought no earlier than its time. ``started`` is asked before the first tick, ``ready`` before each: while it
+    says no (a listener that must see every tick is behind) nothing is brought. After a recorded feed's last tick the
+    market's time runs on by five minutes, so that the last bars close, and the market is closed.
+    """
+
+    def __init__(
+        self,
+        exchange: SimulatedExchange,
+        feed: Feed,
+        clock: Clock,
+        *,
+        speed: float = 1.0,
+        started: Ready = _always,
+        ready: Ready = _always,
+    ) -> None:
+        self._exchange = exchange
+        self._feed = feed
+        self._clock = clock
+        self._speed = speed
+        self._started = started
+        self._ready = ready
+        self._told_ns = 0
+
+    async def run(self) -> None:
+        """Until the feed ends, if it does."""
+        if self._feed.recorded:
+            await self._replay()
+        else:
+            await self._wait(self._started)
+            await self._improvise()
+
+    async def _wait(self, condition: Ready) -> None:
+        while not condition():
+            await self._clock.sleep(0.002)
+
+    async def _improvise(self) -> None:
+        """A synthetic market in the clock's own time."""
+        assert isinstance(self._feed, SyntheticFeed)
+        count = 0
+        while True:
+            tick: Tick = self._feed.next()
+            now = self._clock.now_ns()
+            if now - tick.time_ns > _BEHIND:  # the machine slept; the market did too
+                self._feed.go_on_at(now)
+                continue
+            await self._idle(tick.time_ns)
+            self._exchange.on_tick(tick)
+            count += 1
+            if count % _YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+
+    async def _idle(self, until_ns: int) -> None:
+        """Wait for the clock, telling the time each second."""
+        while True:
+            now = self._clock.now_ns()
+            if min(now, until_ns) - self._told_ns >= _SECOND:
+                self._tell(min(now, until_ns))
+            if now >= until_ns:
+                return
+            await self._clock.sleep(min(until_ns - now, self._told_ns + _SECOND - now) / _SECOND)
+
+    async def _replay(self) -> None:
+        tick = self._feed.next()
+        if tick is not None:
+            self._tell(tick.time_ns)
+        await self._wait(self._started)
+        anchor_ns, since = self._told_ns, self._clock.monotonic()
+        count = last_ns = 0
+        while tick is not None:
+            await self._pass(tick.time_ns, anchor_ns, since)
+            self._exchange.on_tick(tick)
+            count += 1
+            if self._speed == float("inf") and count % _YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+            await self._wait(self._ready)
+            last_ns = tick.time_ns
+            tick = self._feed.next()
+        if count:
+            await self._pass(last_ns + _RUN_ON, anchor_ns, since)
+            self._tell(last_ns + _RUN_ON)
+        self._exchange.end_feed()
+
+    async def _pass(self, until_ns: int, anchor_ns: int, since: float) -> None:
+        """Let the market's time come to ``until_ns``, telling it on the way."""
+        open_now = any(self._exchange.is_open(symbol) for symbol in self._feed.symbols)
+        stride = _OPEN_STEP if open_now else _CLOSED_STEP
+        if self._speed != float("inf"):
+            stride = min(stride, max(int(_SECOND * self._speed), 1))
+        while self._told_ns + stride <= until_ns:
+            await self._until(self._told_ns + stride, anchor_ns, since)
+            self._tell(self._told_ns + stride)
+            await self._wait(self._ready)
+        await self._until(until_ns, anchor_ns, since)
+
+    async def _until(self, time_ns: int, anchor_ns: int, since: float) -> None:
+        if self._speed == float("inf"):
+            return
+        due = since + (time_ns - anchor_ns) / _SECOND / self._speed
+        wait = due - self._clock.monotonic()
+        if wait > 0:
+            await self._clock.sleep(wait)
+
+    def _tell(self, time_ns: int) -> None:
+        self._told_ns = max(self._told_ns, time_ns)
+        self._exchange.on_time(self._told_ns)

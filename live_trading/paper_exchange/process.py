@@ -1,0 +1,201 @@
+"""Running the paper exchange as a child process that outlives its parent.
+
+The child has a process group of its own: when the engine is killed it goes on, as a real broker does, and the engine's
+next start finds it again by its ready file.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+import psutil
+
+from live_trading.domain.errors import LiveTradingError
+from live_trading.paper_exchange.options import READY_FILE, PaperExchangeOptions
+from live_trading.runtime import Runtime
+
+_MODULE = "live_trading.paper_exchange"
+_LOG_FILE = "paper-exchange.log"
+_POLL_SECONDS = 0.05
+_WATCH_SECONDS = 0.5
+_STOP_SECONDS = 10.0
+_RESTART_PAUSES = (0.0, 1.0, 2.0, 5.0, 10.0)
+
+
+class PaperExchangeFailed(LiveTradingError):
+    """The child process did not become healthy; the text says where to look."""
+
+
+class _Ready(msgspec.Struct):
+    url: str
+    pid: int
+    account: str
+
+
+class PaperExchangeProcess:
+    """One paper exchange process for a data directory.
+
+    ``start`` adopts the one that already runs there, or starts one; while it is wanted it is started again when it
+    dies, on the same port; ``stop`` ends it, orders and positions stay in its store.
+    """
+
+    def __init__(self, options: PaperExchangeOptions, runtime: Runtime, *, start_timeout: float = 30.0) -> None:
+        self._options = options
+        self._runtime = runtime
+        self._start_timeout = start_timeout
+        self._child: subprocess.Popen[bytes] | None = None
+        self._ready: _Ready | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self.restarts = 0
+
+    @property
+    def url(self) -> str:
+        """Where it listens; the same after a restart."""
+        assert self._ready is not None, "start it first"
+        return self._ready.url
+
+    @property
+    def pid(self) -> int:
+        assert self._ready is not None, "start it first"
+        return self._ready.pid
+
+    @property
+    def account(self) -> str:
+        """The first account's id."""
+        assert self._ready is not None, "start it first"
+        return self._ready.account
+
+    @property
+    def log_path(self) -> Path:
+        return self._options.data_dir / _LOG_FILE
+
+    async def start(self, *, watch: bool = True) -> str:
+        """Have a healthy paper exchange; its URL. Raises :class:`PaperExchangeFailed`."""
+        self._ready = await self._running()
+        if self._ready is None:
+            self._ready = await self._spawn(self._options)
+        if watch:
+            self._watcher = self._runtime.tasks.start(self._keep_alive(), "paper exchange process")
+        return self._ready.url
+
+    async def stop(self) -> None:
+        """End it, kindly and then not; bounded."""
+        await self.release()
+        if self._ready is None:
+            return
+        pid, self._ready = self._ready.pid, None
+        for number, patience in ((signal.SIGTERM, _STOP_SECONDS), (signal.SIGKILL, 2.0)):
+            if not self._alive(pid):
+                break
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+            await self._gone(pid, patience)
+        self._reap()
+
+    async def release(self) -> None:
+        """Watch no longer, and let it run."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+            self._watcher = None
+
+    async def _running(self) -> _Ready | None:
+        """The healthy process that a ready file tells of, if there is one."""
+        try:
+            ready = msgspec.json.decode((self._options.data_dir / READY_FILE).read_bytes(), type=_Ready)
+        except (OSError, msgspec.DecodeError):
+            return None
+        if not self._alive(ready.pid):
+            return None
+        return ready if await self._healthy(ready) else None
+
+    def _alive(self, pid: int) -> bool:
+        """Whether ``pid`` is a paper exchange of this data directory (and no other program with an old number)."""
+        self._reap()
+        try:
+            process = psutil.Process(pid)
+            words = process.cmdline()
+            ended = process.status() == psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return False
+        return not ended and _MODULE in words and str(self._options.data_dir) in words
+
+    async def _healthy(self, ready: _Ready) -> bool:
+        async with httpx.AsyncClient(trust_env=False, timeout=2.0) as client:
+            try:
+                response = await client.get(f"{ready.url}/v1/health")
+            except httpx.HTTPError:
+                return False
+        return response.status_code == 200 and bool(response.json().get("pid") == ready.pid)
+
+    async def _spawn(self, options: PaperExchangeOptions) -> _Ready:
+        """Start a process and wait until it answers."""
+        options.data_dir.mkdir(parents=True, exist_ok=True)
+        (options.data_dir / READY_FILE).unlink(missing_ok=True)
+        with self.log_path.open("ab") as log:
+            self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-m", _MODULE, *options.arguments()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = self._runtime.clock.monotonic() + self._start_timeout
+        while self._runtime.clock.monotonic() < deadline:
+            ready = await self._running()
+            if ready is not None and ready.pid == self._child.pid:
+                return ready
+            if self._child.poll() is not None:
+                raise PaperExchangeFailed(
+                    f"the paper exchange ended with code {self._child.returncode}: {self._last_words()} "
+                    f"(its log is {self.log_path})"
+                )
+            await self._runtime.clock.sleep(_POLL_SECONDS)
+        self._child.kill()
+        raise PaperExchangeFailed(
+            f"the paper exchange did not answer within {self._start_timeout:g} s (its log is {self.log_path})"
+        )
+
+    async def _keep_alive(self) -> None:
+        """Start it again whenever it has died, on the same port, with growing pauses while that fails."""
+        failures = 0
+        while True:
+            await self._runtime.clock.sleep(_WATCH_SECONDS)
+            assert self._ready is not None
+            if self._alive(self._ready.pid):
+                failures = 0
+                continue
+            await self._runtime.clock.sleep(_RESTART_PAUSES[min(failures, len(_RESTART_PAUSES) - 1)])
+            port = urlsplit(self._ready.url).port or 0
+            try:
+                self._ready = await self._spawn(replace(self._options, port=port))
+                self.restarts += 1
+            except PaperExchangeFailed as error:
+                failures += 1
+                with self.log_path.open("a", encoding="utf-8") as log:
+                    log.write(f"restart failed: {error}\n")
+
+    async def _gone(self, pid: int, patience: float) -> None:
+        deadline = self._runtime.clock.monotonic() + patience
+        while self._alive(pid) and self._runtime.clock.monotonic() < deadline:
+            await self._runtime.clock.sleep(_POLL_SECONDS)
+
+    def _reap(self) -> None:
+        """Take the exit status of a child of ours that has ended, so that it is no zombie."""
+        if self._child is not None:
+            self._child.poll()
+
+    def _last_words(self) -> str:
+        try:
+            lines = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return ""
+        return lines[-1] if lines else ""
