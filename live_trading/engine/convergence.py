@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 _MAX_BACKOFF = 60.0
+_GROUP_GRACE = 1.0
+"""Seconds that a broker gets to cancel the rest of a one-cancels-all group before we ask for it."""
 
 
 class Convergence:
@@ -50,6 +52,7 @@ class Convergence:
         self._runner = runner
         self._failed_exits = 0
         self._retry_at = 0.0
+        self._orphaned_since: float | None = None
 
     async def step(self) -> None:
         """Look at the ledger and do what is next, if anything is and can be done now."""
@@ -111,7 +114,10 @@ class Convergence:
         orders = self._context.live.ledger.orders
         guarded = {order.client_order_id for order in entries}
         orphans = [order for order in protections if order.parent_client_order_id not in guarded]
-        await self._cancel(orphans + exits, "there is no position")
+        if orphans or exits:
+            await self._cancel_orphans(orphans + exits)
+        else:
+            self._orphaned_since = None
         if entries or exits or protections:
             return
         assert all(order.status.is_terminal for order in orders.values() if order.operation == operation.number)
@@ -119,6 +125,15 @@ class Convergence:
             await self._context.live.append(Draft(OperationClosed(), self._runner.operation_id))
         else:
             await self._runner.after_reversal()
+
+    async def _cancel_orphans(self, orphans: list[Order]) -> None:
+        """Orders that would open a position. A broker with one-cancels-all groups gets a moment to do it itself."""
+        now = self._context.runtime.clock.monotonic()
+        if self._orphaned_since is None:
+            self._orphaned_since = now
+        has_groups = self._context.session(self._runner.operation).broker.capabilities.oca
+        if not has_groups or now - self._orphaned_since >= _GROUP_GRACE:
+            await self._cancel(orphans, "there is no position")
 
     # ---- closing ----------------------------------------------------------------------------------------------------
 

@@ -231,6 +231,8 @@ class TradingEngine:
         await self._wait_for_prices(needing)
         decisions = []
         for operation in concerned:
+            if not operation.quantity or operation.exit_intent is not None:
+                continue  # a protection was filled, or somebody asked for the exit, while we waited
             decided = decide(operation, settings[operation.number], self.context.quote(operation))
             operation_id = derived_id(Kind.OPERATION, operation.number)
             drafts = [Draft(decided, operation_id, "recovery", cause)]

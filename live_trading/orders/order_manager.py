@@ -193,38 +193,39 @@ class OrderManager:
             await self._count_failure()
             return
         ids = {parent.client_order_id: answer.broker_order_id, **answer.attached}
-        drafts = [
-            facts.about(
-                order,
-                OrderPlaced(client_order_id=order.client_order_id, broker_order_id=ids[order.client_order_id]),
-                f"broker:{self.broker.name}",
-            )
-            for order in orders
-            if order.client_order_id in ids and (order.status.is_uncertain or order.broker_order_id is None)
-        ]
-        if children:
-            drafts.append(protection_set(parent, children))
-        if drafts:
-            await self.live.append(*drafts)
+        actor = f"broker:{self.broker.name}"
+        async with self._facts:
+            drafts = [
+                facts.about(order, OrderPlaced(client_order_id=identifier, broker_order_id=ids[identifier]), actor)
+                for order in orders
+                if (identifier := order.client_order_id) in ids
+                and (order.status.is_uncertain or order.broker_order_id is None)
+            ]
+            if children:
+                drafts.append(protection_set(parent, children))
+            if drafts:
+                await self.live.append(*drafts)
 
     async def _tell(self, orders: list[Order], data: Callable[[Order], EntryData]) -> None:
         """Journal the same fact about each order that is still uncertain."""
         actor = f"broker:{self.broker.name}"
-        drafts = [facts.about(order, data(order), actor) for order in orders if order.status.is_uncertain]
-        if drafts:
-            await self.live.append(*drafts)
+        async with self._facts:
+            drafts = [facts.about(order, data(order), actor) for order in orders if order.status.is_uncertain]
+            if drafts:
+                await self.live.append(*drafts)
 
     async def _doubt(self, orders: list[Order], action: DoubtfulAction, error: Exception) -> None:
         cause = error.cause if isinstance(error, InDoubt) else f"{type(error).__name__}: {error}".rstrip(": ")
-        drafts = [
-            facts.about(
-                order, OrderInDoubt(client_order_id=order.client_order_id, action=action, cause=cause[:500]), ENGINE
-            )
-            for order in orders
-            if not order.status.is_terminal
-        ]
-        if drafts:
-            await self.live.append(*drafts)
+        async with self._facts:
+            drafts = [
+                facts.about(
+                    order, OrderInDoubt(client_order_id=order.client_order_id, action=action, cause=cause[:500]), ENGINE
+                )
+                for order in orders
+                if not order.status.is_terminal and (action is not DoubtfulAction.PLACE or order.status.is_uncertain)
+            ]
+            if drafts:
+                await self.live.append(*drafts)
         self._on_doubt()
         await self._count_failure()
 

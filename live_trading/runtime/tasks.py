@@ -1,6 +1,7 @@
 """The one place that starts asyncio tasks. No task is lost, and no failure is silent."""
 
 import asyncio
+import contextvars
 from collections.abc import Coroutine
 from typing import Any
 
@@ -26,9 +27,11 @@ class Tasks:
         self._failure: TaskFailed | None = None
         self._failed = asyncio.Event()
 
-    def start(self, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+    def start(
+        self, coroutine: Coroutine[Any, Any, Any], name: str, context: contextvars.Context | None = None
+    ) -> asyncio.Task[Any]:
         """Run ``coroutine`` in the background under ``name``."""
-        task = asyncio.get_running_loop().create_task(coroutine, name=name)
+        task = asyncio.get_running_loop().create_task(coroutine, name=name, context=context)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task

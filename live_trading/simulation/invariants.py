@@ -1,0 +1,193 @@
+"""What must hold, always: the journal against the broker's own record, and nothing else.
+
+The six invariants of ``docs/recovery.md``, checked from outside the engine. :func:`broken` returns sentences, one for
+each thing that is wrong; none is what every crash test wants to see. They are meant for a world at rest: no fault
+active, nothing on its way.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import pairwise
+
+from live_trading.domain.entries import Entry, ExternalFillSeen, OrderFilled, OrderRequested
+from live_trading.domain.ids import is_ours
+from live_trading.domain.values import OperationStatus, OrderPurpose, OrderStatus, Side, TransactionRole
+from live_trading.projections import Ledger, apply
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerOrderRow:
+    """An order in the broker's own record."""
+
+    client_order_id: str | None
+    is_working: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerExecutionRow:
+    """An execution in the broker's own record, as it holds now (corrections applied)."""
+
+    execution_id: str
+    client_order_id: str | None
+    side: Side
+    price: Decimal
+    quantity: Decimal
+    commission: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerRecord:
+    """All the broker knows of one account. Positions by symbol, signed; flat ones may be left out."""
+
+    orders: Sequence[BrokerOrderRow]
+    executions: Sequence[BrokerExecutionRow]
+    positions: dict[str, Decimal]
+
+
+def broken(entries: Sequence[Entry], broker: str, record: BrokerRecord, *, at_rest: bool = True) -> list[str]:
+    """Everything that is wrong. ``at_rest`` False leaves out what holds only when nothing is on its way."""
+    ledger = fold(entries)
+    problems = [
+        *_journal_in_order(entries),
+        *_intents_before_orders(entries, ledger, record),
+        *_exits_never_open(ledger),
+        *_fold_is_deterministic(entries, ledger),
+    ]
+    if at_rest:
+        problems += [
+            *_fills_equal(entries, broker, ledger, record),
+            *_positions_equal(broker, ledger, record),
+            *_nothing_in_doubt(ledger),
+            *_positions_protected(ledger, record),
+            *_closed_is_flat(ledger),
+        ]
+    return problems
+
+
+def fold(entries: Iterable[Entry]) -> Ledger:
+    """The ledger of these entries."""
+    ledger = Ledger()
+    for entry in entries:
+        apply(ledger, entry)
+    ledger.forget_changes()
+    return ledger
+
+
+def _journal_in_order(entries: Sequence[Entry]) -> list[str]:
+    problems = []
+    for before, entry in pairwise(entries):
+        number = entry.sequence_number
+        if number != before.sequence_number + 1:
+            problems.append(f"journal: {number} follows {before.sequence_number}")
+        if entry.previous_hash != before.hash:
+            problems.append(f"journal: the chain breaks at {number}")
+        if entry.epoch < before.epoch:
+            problems.append(f"journal: the epoch goes back at {number}")
+        if entry.timestamp < before.timestamp:
+            problems.append(f"journal: time goes back at {number}")
+    return problems
+
+
+def _intents_before_orders(entries: Sequence[Entry], ledger: Ledger, record: BrokerRecord) -> list[str]:
+    intended = {entry.data.client_order_id for entry in entries if isinstance(entry.data, OrderRequested)}
+    ours = [o.client_order_id for o in record.orders if is_ours(ledger.state.deployment_id, o.client_order_id)]
+    problems = [
+        f"order {identifier} is at the broker without an intent" for identifier in ours if identifier not in intended
+    ]
+    twice = [identifier for identifier, count in Counter(ours).items() if count > 1]
+    return problems + [f"order {identifier} is at the broker twice" for identifier in twice]
+
+
+def _exits_never_open(ledger: Ledger) -> list[str]:
+    """Orders that reduce risk close; none of them ever opened a position."""
+    return [
+        f"{ledger.orders[fill.client_order_id].purpose} order {fill.client_order_id} opened {piece.quantity}"
+        for fill in ledger.executions.values()
+        for piece in fill.pieces
+        if piece.role is TransactionRole.ENTRY and ledger.orders[fill.client_order_id].purpose is not OrderPurpose.ENTRY
+    ]
+
+
+def _fold_is_deterministic(entries: Sequence[Entry], ledger: Ledger) -> list[str]:
+    middle = len(entries) // 2
+    first = fold(entries[:middle])
+    restored = Ledger.from_bytes(first.to_bytes())
+    for entry in entries[middle:]:
+        apply(restored, entry)
+    restored.forget_changes()
+    if restored.to_bytes() != ledger.to_bytes():
+        return ["a snapshot and its tail fold to another state than the whole journal"]
+    return []
+
+
+def _fills_equal(entries: Sequence[Entry], broker: str, ledger: Ledger, record: BrokerRecord) -> list[str]:
+    problems = []
+    journaled = [e.data for e in entries if isinstance(e.data, OrderFilled | ExternalFillSeen)]
+    counts = Counter(data.execution_id for data in journaled)
+    problems += [f"execution {identifier} is journaled {n} times" for identifier, n in counts.items() if n > 1]
+    for row in record.executions:
+        fill = ledger.execution(broker, row.execution_id)
+        if not is_ours(ledger.state.deployment_id, row.client_order_id):
+            if row.execution_id not in counts:
+                problems.append(f"external execution {row.execution_id} was not noticed")
+        elif fill is None:
+            problems.append(f"execution {row.execution_id} is not in the ledger")
+        else:
+            ours = (fill.side, fill.price, fill.quantity, fill.commission, fill.client_order_id)
+            theirs = (row.side, row.price, row.quantity, row.commission, row.client_order_id)
+            if ours != theirs:
+                problems.append(f"execution {row.execution_id}: ledger {ours}, broker {theirs}")
+    known = {row.execution_id for row in record.executions}
+    problems += [f"execution {i} is in the journal, but not at the broker" for i in counts if i not in known]
+    return problems
+
+
+def _positions_equal(broker: str, ledger: Ledger, record: BrokerRecord) -> list[str]:
+    symbols = {operation.symbol for operation in ledger.state.operations.values()} | set(record.positions)
+    problems = []
+    for symbol in sorted(symbols):
+        ours, theirs = ledger.net_quantity(broker, symbol), record.positions.get(symbol, Decimal(0))
+        if ours != theirs and f"{broker}|{symbol}" not in ledger.state.discrepancies:
+            problems.append(f"position {symbol}: ledger {ours}, broker {theirs}")
+    for operation in ledger.state.operations.values():
+        fills = sum((fill.quantity * fill.side.sign for fill in operation.fills), Decimal(0))
+        lots = sum((lot.quantity for lot in operation.lots), Decimal(0))
+        if abs(operation.quantity) != lots:
+            problems.append(f"operation {operation.number}: position {operation.quantity}, lots {lots}")
+        if not operation.base.volume and fills != operation.quantity:
+            problems.append(f"operation {operation.number}: fills add up to {fills}, position {operation.quantity}")
+    return problems
+
+
+def _nothing_in_doubt(ledger: Ledger) -> list[str]:
+    """Resolved, or waiting for a person, visibly."""
+    return [
+        f"order {order.client_order_id} is still {order.status.value} (doubt: {order.doubt})"
+        for order in ledger.orders.values()
+        if order.status in (OrderStatus.PENDING, OrderStatus.IN_DOUBT)
+        or (order.doubt is not None and not order.status.is_terminal)
+    ]
+
+
+def _positions_protected(ledger: Ledger, record: BrokerRecord) -> list[str]:
+    """A position that is not being closed has its stop working at the broker."""
+    working = {order.client_order_id for order in record.orders if order.is_working}
+    problems = []
+    for operation in ledger.state.operations.values():
+        wants_stop = operation.settings.get("stop_loss_type") is not None
+        if not operation.quantity or not wants_stop or operation.exit_intent is not None:
+            continue
+        stops = [o.client_order_id for o in operation.orders.values() if o.purpose is OrderPurpose.STOP_LOSS]
+        if not working.intersection(stops):
+            problems.append(f"operation {operation.number} holds {operation.quantity} without a stop at the broker")
+    return problems
+
+
+def _closed_is_flat(ledger: Ledger) -> list[str]:
+    return [
+        f"operation {operation.number} is closed and holds {operation.quantity}"
+        for operation in ledger.state.operations.values()
+        if operation.status is OperationStatus.CLOSED and operation.quantity
+    ]

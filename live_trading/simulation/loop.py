@@ -1,0 +1,166 @@
+"""An asyncio event loop on virtual time: where nothing is ready, time jumps to the next timer.
+
+A day of trading takes as long as its computations, and the same tasks run in the same order every time.
+
+Tasks started within an :class:`Incarnation` (and whatever they start) can be stopped as a process is: from one moment
+to the next, in the middle of whatever they do. No ``finally`` runs, no ``except CancelledError`` gets a chance. A
+stopped incarnation stays stopped (SIGKILL, a power cut) or is thawed later and goes on as if nothing had happened
+(SIGSTOP and SIGCONT, a suspended machine).
+"""
+
+import asyncio
+import contextvars
+import heapq
+import selectors
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from live_trading.runtime import Clock, Tasks
+
+T = TypeVar("T")
+
+DEFAULT_START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+
+
+class _JumpingSelector(selectors.SelectSelector):
+    """Never waits: tells the loop how long it would have waited."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop: VirtualTimeLoop | None = None
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if ready or self.loop is None:
+            return ready
+        if timeout is None:
+            raise RuntimeError("nothing will ever happen again in this simulation: every task waits for another")
+        if timeout > 0:
+            self.loop.jump(timeout)
+        return ready
+
+
+class Incarnation:
+    """One life of a simulated process. What it would do next is held while it is stopped."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self._held: list[asyncio.Handle] = []
+        self._tasks = Tasks()
+
+    def start(self, coroutine: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        """Run ``coroutine``, and all that it starts, in this incarnation."""
+        context = contextvars.copy_context()
+        context.run(_INCARNATION.set, self)
+        return self._tasks.start(coroutine, name, context)
+
+    def stop(self) -> None:
+        """Nothing of it runs from here on."""
+        self.stopped = True
+
+    def hold(self, handle: asyncio.Handle) -> None:
+        """Keep what would have run."""
+        self._held.append(handle)
+
+    def thaw(self) -> None:
+        """Go on where it was stopped: what would have run meanwhile runs now, in its order."""
+        self.stopped = False
+        held, self._held = self._held, []
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualTimeLoop)
+        loop.run_soon(held)
+
+
+_INCARNATION: contextvars.ContextVar[Incarnation | None] = contextvars.ContextVar("incarnation", default=None)
+
+
+def _is_stopped(handle: asyncio.Handle, context: contextvars.Context) -> bool:
+    incarnation = context.get(_INCARNATION)
+    if incarnation is None or not incarnation.stopped:
+        return False
+    incarnation.hold(handle)
+    return True
+
+
+class _Handle(asyncio.Handle):
+    """A callback that does not run while its incarnation is stopped."""
+
+    __slots__ = ()
+
+    def _run(self) -> None:
+        if not _is_stopped(self, self._context):  # type: ignore[attr-defined]
+            super()._run()
+
+
+class _TimerHandle(asyncio.TimerHandle):
+    __slots__ = ()
+
+    def _run(self) -> None:
+        if not _is_stopped(self, self._context):  # type: ignore[attr-defined]
+            super()._run()
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """``time()`` begins at 0 and moves only by jumps to the next timer."""
+
+    _ready: Any  # the base class's queue of handles that run next
+    _scheduled: Any  # and its heap of timers
+
+    def __init__(self) -> None:
+        selector = _JumpingSelector()
+        self._virtual_time = 0.0
+        super().__init__(selector)
+        selector.loop = self
+
+    def time(self) -> float:
+        return self._virtual_time
+
+    # The two places where asyncio's base loop makes handles (CPython 3.11 to 3.13, Lib/asyncio/base_events.py).
+
+    def _call_soon(
+        self, callback: Callable[..., object], args: Any, context: contextvars.Context | None
+    ) -> asyncio.Handle:
+        handle = _Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        timer = _TimerHandle(when, callback, args, self, context)
+        heapq.heappush(self._scheduled, timer)
+        timer._scheduled = True  # type: ignore[attr-defined]
+        return timer
+
+    def run_soon(self, handles: list[asyncio.Handle]) -> None:
+        """Run handles that were held."""
+        self._ready.extend(handles)
+
+    def jump(self, seconds: float) -> None:
+        """Let virtual time pass."""
+        self._virtual_time += seconds
+
+
+class VirtualClock(Clock):
+    """The clock of a :class:`VirtualTimeLoop`: wall time begins at ``start``."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, start: datetime = DEFAULT_START) -> None:
+        self._loop = loop
+        self._start = start
+        self._start_ns = int(start.timestamp()) * 1_000_000_000
+
+    def now(self) -> datetime:
+        return self._start + timedelta(milliseconds=int(self._loop.time() * 1000))
+
+    def now_ns(self) -> int:
+        return self._start_ns + int(self._loop.time() * 1_000_000_000)
+
+    def monotonic(self) -> float:
+        return self._loop.time()
+
+
+def run_virtual(main: Coroutine[Any, Any, T]) -> T:
+    """Run ``main`` to its end in virtual time, as ``asyncio.run`` does in real time."""
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(main)

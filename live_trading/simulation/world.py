@@ -1,0 +1,247 @@
+"""A simulated world: what outlives an engine (journal, exchange, bars, commands), and engines that come and go."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Self
+
+from live_trading.brokers.in_process import InProcessBroker
+from live_trading.data import MemoryBarStore
+from live_trading.domain.entries import Entry
+from live_trading.domain.ids import Kind, derived_id
+from live_trading.domain.market import QuoteTick, Tick, TradeTick
+from live_trading.domain.values import OperationStatus, OrderPurpose
+from live_trading.engine.context import EngineConfig
+from live_trading.engine.inbox import Command, MemoryInbox, Outcome
+from live_trading.engine.trading_engine import TradingEngine
+from live_trading.journal.memory import MemoryJournal, MemoryJournalReader, MemoryStore
+from live_trading.journal.opening import Opener
+from live_trading.paper_exchange.catalogue import default_catalogue
+from live_trading.paper_exchange.core import AccountSettings, Catalogue, Listing
+from live_trading.paper_exchange.exchange import SimulatedExchange
+from live_trading.projections import Ledger, apply
+from live_trading.runtime import Runtime, SeededIds, Tasks
+from live_trading.simulation.invariants import BrokerExecutionRow, BrokerOrderRow, BrokerRecord
+from live_trading.simulation.loop import Incarnation, VirtualClock
+
+ACCOUNT = "PAPER-1"
+_TICK_SECONDS = 0.25
+
+
+class RandomMarket:
+    """A seeded random walk for one listing: a step of up to four price steps either way, with a drift that turns."""
+
+    def __init__(self, listing: Listing, seed: str) -> None:
+        self._instrument = listing.instrument
+        self._ids = SeededIds(seed)
+        self._price = listing.reference_price
+        self._drift = 0.0
+
+    @property
+    def symbol(self) -> str:
+        return self._instrument.symbol
+
+    def jump(self, by: Decimal) -> None:
+        """Move the price at once."""
+        self._price += by
+
+    def tick(self, time_ns: int) -> Tick:
+        """The next tick."""
+        if self._ids.uniform(0, 1) < 0.02:
+            self._drift = self._ids.uniform(-1.5, 1.5)
+        step = self._instrument.tick_size
+        moved = round(self._ids.uniform(-4, 4) + self._drift)
+        self._price = max(self._instrument.round_price(self._price + step * moved), step * 10)
+        if self._instrument.quote_kind == "TRADE":
+            return TradeTick(self._instrument.symbol, time_ns, self._price, Decimal(100))
+        return QuoteTick(self._instrument.symbol, time_ns, self._price - step, self._price + step)
+
+
+class World:
+    """One seed, one world: ``async with World(seed) as world``, inside a virtual-time loop.
+
+    ``start_engine`` begins an engine on the world's journal; ``crash`` ends it as a power cut would: its tasks stop
+    wherever they are, nothing is said to anybody. Engines started later find what is durable and nothing else.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        symbols: tuple[str, ...] = ("EUR-USD",),
+        catalogue: Catalogue | None = None,
+        config: EngineConfig | None = None,
+        lease_ttl: float = 2.0,
+        write_seconds: float = 0.002,
+        latency: float = 0.005,
+        commission_delay: float = 0.0,
+    ) -> None:
+        self.clock = VirtualClock(asyncio.get_running_loop())
+        self.seed = seed
+        self.config = config or EngineConfig()
+        self.store = MemoryStore(write_seconds)
+        self.reader = MemoryJournalReader(self.store)
+        self.bars = MemoryBarStore()
+        self.inbox = MemoryInbox()
+        self.tasks = Tasks()
+        self.exchange = SimulatedExchange(
+            catalogue or default_catalogue(),
+            clock=self.clock,
+            accounts=(AccountSettings(account=ACCOUNT),),
+            commission_delay=commission_delay,
+            seed=seed,
+        )
+        self.engine: TradingEngine | None = None
+        self.starts = 0
+        self.quiet = False
+        """While it is set, no tick comes (the market's time goes on)."""
+        self._lease_ttl = lease_ttl
+        self._latency = latency
+        self._markets = [RandomMarket(self.exchange.catalogue[symbol], f"{seed}/{symbol}") for symbol in symbols]
+        self._commands = 0
+        self._incarnations: list[Incarnation] = []
+        self.tasks.start(self._run_markets(), "markets")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End the world: whoever was stopped is let go on, to be cancelled in order."""
+        for incarnation in self._incarnations:
+            incarnation.thaw()
+        await self.exchange.tasks.close()
+        await self.tasks.close()
+
+    async def _run_markets(self) -> None:
+        while True:
+            now = self.clock.now_ns()
+            for market in self._markets:
+                if not self.quiet:
+                    self.exchange.on_tick(market.tick(now))
+            self.exchange.on_time(now)
+            await self.clock.sleep(_TICK_SECONDS)
+
+    def move_market(self, symbol: str, by: Decimal) -> None:
+        """Let the market jump by ``by`` (in price units) with its next tick."""
+        for market in self._markets:
+            if market.symbol == symbol:
+                market.jump(by)
+
+    async def start_engine(self) -> TradingEngine:
+        """Open the journal, recover, trade. Returns when trading goes on."""
+        incarnation = Incarnation()
+        self._incarnations.append(incarnation)
+        self.starts += 1
+        self.engine = await incarnation.start(self._start(self.starts), f"engine {self.starts}")
+        return self.engine
+
+    async def _start(self, number: int) -> TradingEngine:
+        runtime = Runtime(self.clock, SeededIds(f"{self.seed}/engine {number}"), Tasks())
+        opener = Opener(engine_id=self.config.engine_id, instance=f"simulated-{number}", version="simulation")
+        journal = await MemoryJournal.open_writer(self.store, opener, runtime, lease_ttl=self._lease_ttl)
+        ledger = Ledger()
+        async for entry in self.reader.read(to=journal.head.sequence_number):
+            apply(ledger, entry)
+        ledger.forget_changes()
+        broker = InProcessBroker(
+            self.exchange,
+            ACCOUNT,
+            name="paper",
+            runtime=runtime,
+            guard=journal.check_may_act,
+            latency=self._latency,
+            request_timeout=2.0,
+        )
+        engine = TradingEngine(
+            journal, self.reader, ledger, {"paper": broker}, self.bars, self.inbox, runtime, self.config
+        )
+        await engine.start()
+        return engine
+
+    def crash(self) -> None:
+        """The engine's process is gone from one moment to the next; so are its connections."""
+        self._incarnations[-1].stop()
+        self.engine = None
+        self.exchange.disconnect_all("the engine crashed")
+
+    async def stop(self) -> None:
+        """A clean end of the engine."""
+        assert self.engine is not None
+        await self._incarnations[-1].start(self.engine.close("stopped by the simulation"), "stop")
+        self.engine = None
+
+    async def command(self, kind: str, **arguments: Any) -> Outcome:
+        """Ask the engine for something and wait for what came of it."""
+        self._commands += 1
+        command = Command(f"command-{self._commands}", kind, arguments, "user:simulation")
+        self.inbox.submit(command)
+        return await self.inbox.outcome(command.id)
+
+    async def create_operation(self, **settings: Any) -> str:
+        """Create an operation on the first market with workable defaults; returns its id."""
+        arguments: Mapping[str, Any] = {
+            "asset": self._markets[0].symbol,
+            "bar_sizes": ["5 secs"],
+            "strategy_name": "MomentumStrategy",
+            "quantity": "1000",
+            "initial_capital": "10000",
+            "stop_loss_type": "PERCENTAGE",
+            "stop_loss_value": "0.001",
+            "take_profit_type": "RISK_REWARD",
+            "take_profit_value": "2",
+            **settings,
+        }
+        outcome = await self.command("create_operation", **arguments)
+        assert not outcome.refused, outcome.result
+        return str(outcome.result["operation_id"])
+
+    async def until(self, condition: Callable[[], bool], within: float) -> bool:
+        """Wait in virtual time until something holds; False when it does not within so many seconds."""
+        deadline = self.clock.monotonic() + within
+        while not condition():
+            if self.clock.monotonic() >= deadline:
+                return False
+            await self.clock.sleep(0.05)
+        return True
+
+    async def entries(self) -> list[Entry]:
+        """The whole journal."""
+        return [entry async for entry in self.reader.read()]
+
+    def broker_record(self) -> BrokerRecord:
+        """What the exchange itself has on record."""
+        executions = {}
+        for row in self.exchange.executions_after(ACCOUNT, 0)[0]:
+            executions[row.execution_id] = BrokerExecutionRow(
+                row.execution_id, row.client_order_id, row.side, row.price, row.quantity, row.commission or Decimal(0)
+            )
+        return BrokerRecord(
+            orders=[BrokerOrderRow(o.client_order_id, o.working) for o in self.exchange.orders(ACCOUNT)],
+            executions=list(executions.values()),
+            positions={position.symbol: position.quantity for position in self.exchange.positions(ACCOUNT)},
+        )
+
+    async def come_to_rest(self, within: float = 120.0) -> bool:
+        """Pause every operation, then wait until nothing is on its way any more."""
+        assert self.engine is not None
+        ledger = self.engine.live.ledger
+        for operation in list(ledger.state.operations.values()):
+            if operation.status is OperationStatus.ACTIVE:
+                identifier = str(derived_id(Kind.OPERATION, operation.number))
+                await self.command("pause_operation", operation_id=identifier)
+        at_rest = await self.until(lambda: is_at_rest(ledger), within)
+        await self.clock.sleep(12)
+        return at_rest
+
+
+def is_at_rest(ledger: Ledger) -> bool:
+    """Nothing is in doubt, no entry works, no exit is on its way or wanted."""
+    for operation in ledger.state.operations.values():
+        if operation.exit_intent is not None or operation.status is OperationStatus.CLOSING:
+            return False
+        for order in ledger.working_orders(operation):
+            if order.status.is_uncertain or order.doubt is not None or not order.purpose.is_protection:
+                return False
+            if order.purpose is OrderPurpose.EXIT or not operation.quantity:
+                return False
+    return True
