@@ -1,0 +1,37 @@
+"""From settings to the engine's configuration. Pure."""
+
+from dataclasses import fields
+
+from live_trading.config import Settings
+from live_trading.engine.account_session import SessionTimes
+from live_trading.engine.context import EngineConfig
+from live_trading.orders.gatekeeper import Limits
+
+_SECOND_NS = 1_000_000_000
+
+
+def engine_config(settings: Settings, *, lossless_ticks: bool = False) -> EngineConfig:
+    """The engine's configuration. ``lossless_ticks``: the market waits for us, as a replay does; drop nothing."""
+    engine, risk, data = settings.engine, settings.risk_management, settings.market_data
+    return EngineConfig(
+        engine_id=engine.id,
+        limits=Limits(**{limit.name: getattr(risk, limit.name) for limit in fields(Limits)}),
+        times=SessionTimes(
+            reconcile_interval=engine.reconcile_interval_seconds,
+            backoff_min=engine.reconnect_backoff_min_seconds,
+            backoff_max=engine.reconnect_backoff_max_seconds,
+            doubt_interval=engine.in_doubt_interval_seconds,
+        ),
+        order_timeout=engine.order_timeout_seconds,
+        doubt_patience=engine.in_doubt_patience_seconds,
+        entry_patience=engine.entry_patience_seconds,
+        price_patience=engine.price_patience_seconds,
+        stale_after=data.stale_after_seconds,
+        late_grace_ns=round(data.late_grace_seconds * _SECOND_NS),
+        tick_buffer=data.tick_buffer_size,
+        tick_max_age=data.tick_ttl_seconds,
+        lossless_ticks=lossless_ticks,
+        snapshot_every=engine.snapshot_every_entries,
+        stop_patience=engine.stop_patience_seconds,
+        operation_defaults=risk.operation_defaults(settings.broker.account_type),
+    )

@@ -1,0 +1,76 @@
+"""The program ``live-trading``: its commands, and what becomes of a line that is none."""
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+
+from live_trading.cli import operations, services, trading
+from live_trading.cli.exits import Exit
+from live_trading.cli.shell import command
+
+app = typer.Typer(
+    name="live-trading",
+    help="A trading engine whose only memory is its journal.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"live-trading {version('live-trading')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit")
+    ] = False,
+) -> None:
+    pass
+
+
+command(app, "engine")(services.engine)
+command(app, "paper-exchange")(services.paper_exchange)
+app.add_typer(operations.app, name="operations")
+app.add_typer(trading.positions, name="positions")
+app.add_typer(trading.orders, name="orders")
+app.add_typer(trading.discrepancies, name="discrepancies")
+app.add_typer(trading.kill_switch, name="kill-switch")
+
+# Typer carries its own copy of Click and exports one of its errors; the others are that one's bases.
+_ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program with these arguments, or those of its process, and end the process."""
+    sys.exit(int(run(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the program; the exit code."""
+    try:
+        code = app(list(arguments), prog_name="live-trading", standalone_mode=False)
+    except _ClickException as error:
+        return _unusable(error)
+    except typer.Abort:
+        return int(Exit.INTERRUPTED)
+    return code if isinstance(code, int) else int(Exit.OK)
+
+
+def _unusable(error: Any) -> int:
+    """One line for a line that cannot be understood; an incomplete one that asks for help gets the help."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        sys.stdout.write(error.format_message() + "\n")
+        return int(Exit.USAGE)
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "live-trading"
+    text = " ".join(error.format_message().split()).rstrip(".?")
+    sys.stderr.write(f"error: {text}. See {path} --help\n")
+    return int(Exit.USAGE)
