@@ -6,6 +6,7 @@ which the order could have been sent. For orders of an earlier engine that momen
 over: a holder's sends end with its lease.
 """
 
+import asyncio
 from dataclasses import dataclass, field
 
 from live_trading.brokers.errors import BrokerError
@@ -40,6 +41,7 @@ class DoubtResolver:
     resolved: int = 0
     _first_asked: dict[str, float] = field(default_factory=dict)
     _told: set[str] = field(default_factory=set)
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self.started_at = self.runtime.clock.monotonic()
@@ -62,8 +64,9 @@ class DoubtResolver:
 
     async def ask_all(self) -> int:
         """Ask once about each order in doubt. Returns how many are still in doubt."""
-        for order in self.in_doubt():
-            await self._ask(order)
+        async with self._asking:  # reconciling and resolving both ask; one at a time is enough
+            for order in self.in_doubt():
+                await self._ask(order)
         return len(self.in_doubt())
 
     async def _ask(self, order: Order) -> None:
