@@ -203,7 +203,7 @@ class InProcessBroker(BrokerAdapter):
         self.guard()
         journey = self._travel(operation, client_order_id, symbol, act)
         if self._latency:
-            task = self._exchange.tasks.start(journey, f"{operation} {client_order_id}")
+            task = self._exchange.start(journey, f"{operation} {client_order_id}")
             answer: Placed | Rejected | InDoubt = await asyncio.shield(task)
         else:
             answer = await journey

@@ -5,10 +5,12 @@ Every command and every tick is one step: the core changes, the store commits, t
 synchronous, so a step is never interleaved with another.
 """
 
-from collections.abc import Iterable, Sequence
+import asyncio
+import contextvars
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from live_trading.domain.market import Bar, Tick
 from live_trading.domain.values import Side
@@ -111,6 +113,7 @@ class SimulatedExchange:
         self.candles = Candles(self.catalogue)
         self.faults = FaultPlan(clock, seed)
         self.tasks = Tasks()
+        self._context = contextvars.copy_context()
         self.sequence = 0
         self._market_time = market_time
         self._commission_delay = commission_delay
@@ -127,6 +130,10 @@ class SimulatedExchange:
         """Become what was stored. The exchange must be new."""
         self.engine.restore(state)
         self.candles.restore(minutes)
+
+    def start(self, coroutine: Coroutine[Any, Any, Any], name: str) -> "asyncio.Task[Any]":
+        """Run something of the exchange's own, in its own context: it goes on when whoever asked for it is gone."""
+        return self._context.copy().run(self.tasks.start, coroutine, name)
 
     # Listening
 

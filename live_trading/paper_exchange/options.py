@@ -42,6 +42,7 @@ class PaperExchangeOptions:
     partial_fills: float | None = None
     commission_delay: float = 0.0
     enable_faults: bool = False
+    quiet: bool = False
 
     def arguments(self) -> list[str]:
         """The command line that says the same."""
@@ -88,6 +89,7 @@ def parse_options(arguments: Sequence[str]) -> PaperExchangeOptions:
     parser.add_argument("--partial-fills", type=float, help="how often a tick fills only a part, for all listings")
     parser.add_argument("--commission-delay", type=float, default=0.0, help="seconds from a fill to its commission")
     parser.add_argument("--enable-faults", action="store_true", help="open the endpoint for faults on purpose")
+    parser.add_argument("--quiet", action="store_true", help="no ticks but those put in through that endpoint")
     values = vars(parser.parse_args(arguments))
     for name in ("ticks", "instruments"):
         values[name] = tuple(values[name] or ())

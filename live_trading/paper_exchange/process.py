@@ -27,10 +27,11 @@ _LOG_FILE = "paper-exchange.log"
 _POLL_SECONDS = 0.05
 _WATCH_SECONDS = 0.5
 _STOP_SECONDS = 10.0
+_ANSWER_SECONDS = 5.0
 _RESTART_PAUSES = (0.0, 1.0, 2.0, 5.0, 10.0)
 
 
-class PaperExchangeFailed(LiveTradingError):
+class PaperExchangeFailed(LiveTradingError):  # noqa: N818 - it tells what happened
     """The child process did not become healthy; the text says where to look."""
 
 
@@ -79,9 +80,7 @@ class PaperExchangeProcess:
 
     async def start(self, *, watch: bool = True) -> str:
         """Have a healthy paper exchange; its URL. Raises :class:`PaperExchangeFailed`."""
-        self._ready = await self._running()
-        if self._ready is None:
-            self._ready = await self._spawn(self._options)
+        self._ready = await self._adopted() or await self._spawn(self._with_port())
         if watch:
             self._watcher = self._runtime.tasks.start(self._keep_alive(), "paper exchange process")
         return self._ready.url
@@ -92,13 +91,7 @@ class PaperExchangeProcess:
         if self._ready is None:
             return
         pid, self._ready = self._ready.pid, None
-        for number, patience in ((signal.SIGTERM, _STOP_SECONDS), (signal.SIGKILL, 2.0)):
-            if not self._alive(pid):
-                break
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-            await self._gone(pid, patience)
-        self._reap()
+        await self._end(pid, _STOP_SECONDS)
 
     async def release(self) -> None:
         """Watch no longer, and let it run."""
@@ -107,15 +100,26 @@ class PaperExchangeProcess:
             await asyncio.gather(self._watcher, return_exceptions=True)
             self._watcher = None
 
-    async def _running(self) -> _Ready | None:
-        """The healthy process that a ready file tells of, if there is one."""
+    async def _adopted(self) -> _Ready | None:
+        """The process that runs for this data directory already. One that does not answer is ended first: two cannot
+        share a store, and the store does not mind."""
+        ready = self._told()
+        if ready is None or not self._alive(ready.pid):
+            return None
+        deadline = self._runtime.clock.monotonic() + _ANSWER_SECONDS
+        while self._alive(ready.pid) and self._runtime.clock.monotonic() < deadline:
+            if await self._healthy(ready):
+                return ready
+            await self._runtime.clock.sleep(_POLL_SECONDS)
+        await self._end(ready.pid, 0.0)
+        return None
+
+    def _told(self) -> _Ready | None:
+        """What the ready file says."""
         try:
-            ready = msgspec.json.decode((self._options.data_dir / READY_FILE).read_bytes(), type=_Ready)
+            return msgspec.json.decode((self._options.data_dir / READY_FILE).read_bytes(), type=_Ready)
         except (OSError, msgspec.DecodeError):
             return None
-        if not self._alive(ready.pid):
-            return None
-        return ready if await self._healthy(ready) else None
 
     def _alive(self, pid: int) -> bool:
         """Whether ``pid`` is a paper exchange of this data directory (and no other program with an old number)."""
@@ -136,12 +140,18 @@ class PaperExchangeProcess:
                 return False
         return response.status_code == 200 and bool(response.json().get("pid") == ready.pid)
 
+    def _with_port(self) -> PaperExchangeOptions:
+        """The options, with the port that clients know already."""
+        if self._ready is None:
+            return self._options
+        return replace(self._options, port=urlsplit(self._ready.url).port or 0)
+
     async def _spawn(self, options: PaperExchangeOptions) -> _Ready:
         """Start a process and wait until it answers."""
         options.data_dir.mkdir(parents=True, exist_ok=True)
         (options.data_dir / READY_FILE).unlink(missing_ok=True)
         with self.log_path.open("ab") as log:
-            self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            self._child = subprocess.Popen(  # noqa: S603, ASYNC220 - our own module; starting is quick, and it is not awaited
                 [sys.executable, "-m", _MODULE, *options.arguments()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -150,8 +160,8 @@ class PaperExchangeProcess:
             )
         deadline = self._runtime.clock.monotonic() + self._start_timeout
         while self._runtime.clock.monotonic() < deadline:
-            ready = await self._running()
-            if ready is not None and ready.pid == self._child.pid:
+            ready = self._told()
+            if ready is not None and ready.pid == self._child.pid and await self._healthy(ready):
                 return ready
             if self._child.poll() is not None:
                 raise PaperExchangeFailed(
@@ -174,14 +184,22 @@ class PaperExchangeProcess:
                 failures = 0
                 continue
             await self._runtime.clock.sleep(_RESTART_PAUSES[min(failures, len(_RESTART_PAUSES) - 1)])
-            port = urlsplit(self._ready.url).port or 0
             try:
-                self._ready = await self._spawn(replace(self._options, port=port))
+                self._ready = await self._spawn(self._with_port())
                 self.restarts += 1
             except PaperExchangeFailed as error:
                 failures += 1
                 with self.log_path.open("a", encoding="utf-8") as log:
                     log.write(f"restart failed: {error}\n")
+
+    async def _end(self, pid: int, patience: float) -> None:
+        """Ask it to end, and after ``patience`` seconds end it."""
+        for number, wait in ((signal.SIGTERM, patience), (signal.SIGKILL, 5.0)):
+            if not self._alive(pid):
+                break
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+            await self._gone(pid, wait)
 
     async def _gone(self, pid: int, patience: float) -> None:
         deadline = self._runtime.clock.monotonic() + patience

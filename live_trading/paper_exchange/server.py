@@ -18,7 +18,7 @@ from live_trading.paper_exchange.candles import Candles
 from live_trading.paper_exchange.catalogue import default_catalogue, read_catalogue
 from live_trading.paper_exchange.core import AccountSettings, Catalogue, Effect, Listing
 from live_trading.paper_exchange.exchange import SimulatedExchange
-from live_trading.paper_exchange.feeds import Pacer, RecordedFeed, RecordedFile, SyntheticFeed
+from live_trading.paper_exchange.feeds import Pacer, QuietFeed, RecordedFeed, RecordedFile, SyntheticFeed
 from live_trading.paper_exchange.options import READY_FILE, STORE_FILE, PaperExchangeOptions
 from live_trading.paper_exchange.protocols.front import Front
 from live_trading.paper_exchange.protocols.native import NativeFront
@@ -90,7 +90,7 @@ class PaperExchangeServer:
 
     def _restore_feed(self, exchange: SimulatedExchange, minutes: list[Bar]) -> None:
         state = self._store.feed()
-        if state is not None:
+        if state:
             self._feed.restore(state)
         elif isinstance(self._feed, SyntheticFeed) and not minutes:
             _make_history(self._feed, exchange.candles, self._runtime.clock.now_ns())
@@ -160,7 +160,9 @@ def _die(text: str) -> NoReturn:
     os._exit(74)
 
 
-def _feed(options: PaperExchangeOptions, clock: Clock) -> RecordedFeed | SyntheticFeed:
+def _feed(options: PaperExchangeOptions, clock: Clock) -> RecordedFeed | SyntheticFeed | QuietFeed:
+    if options.quiet:
+        return QuietFeed()
     if options.ticks:
         return RecordedFeed([RecordedFile(path, options.symbol) for path in options.ticks])
     listings = [listing for listing in _listings(options) if listing.symbol in options.instruments]

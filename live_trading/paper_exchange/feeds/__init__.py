@@ -2,7 +2,8 @@
 
 from live_trading.paper_exchange.feeds.base import Feed
 from live_trading.paper_exchange.feeds.pacing import Pacer
+from live_trading.paper_exchange.feeds.quiet import QuietFeed
 from live_trading.paper_exchange.feeds.recorded import RecordedFeed, RecordedFile
 from live_trading.paper_exchange.feeds.synthetic import SyntheticFeed
 
-__all__ = ["Feed", "Pacer", "RecordedFeed", "RecordedFile", "SyntheticFeed"]
+__all__ = ["Feed", "Pacer", "QuietFeed", "RecordedFeed", "RecordedFile", "SyntheticFeed"]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from live_trading.domain.market import Tick
 from live_trading.paper_exchange.exchange import SimulatedExchange
 from live_trading.paper_exchange.feeds.base import Feed
+from live_trading.paper_exchange.feeds.quiet import QuietFeed
 from live_trading.paper_exchange.feeds.synthetic import SyntheticFeed
 from live_trading.runtime.clock import Clock
 
@@ -54,6 +55,10 @@ class Pacer:
         """Until the feed ends, if it does."""
         if self._feed.recorded:
             await self._replay()
+        elif isinstance(self._feed, QuietFeed):
+            while True:
+                self._tell(self._clock.now_ns())
+                await self._clock.sleep(1)
         else:
             await self._wait(self._started)
             await self._improvise()

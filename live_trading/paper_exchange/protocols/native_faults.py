@@ -6,6 +6,7 @@ from typing import Any, Literal
 from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 
+from live_trading.domain.market import QuoteTick, TradeTick
 from live_trading.domain.values import Side
 from live_trading.paper_exchange import core
 from live_trading.paper_exchange.exchange import SimulatedExchange
@@ -55,7 +56,18 @@ class ExternalFill(_Body):
     price: Decimal = Field(gt=0)
 
 
-Body = PlannedFault | DisconnectStreams | CorrectExecution | ExternalFill
+class PutTick(_Body):
+    """A quote (``bid``, ``ask``) or a trade (``price``) by hand, at the market's present time."""
+
+    kind: Literal["quote", "trade"]
+    symbol: str
+    bid: Decimal = Field(default=Decimal(0), ge=0)
+    ask: Decimal = Field(default=Decimal(0), ge=0)
+    price: Decimal = Field(default=Decimal(0), ge=0)
+    size: Decimal = Field(default=Decimal(0), ge=0)
+
+
+Body = PlannedFault | DisconnectStreams | CorrectExecution | ExternalFill | PutTick
 
 
 def add_fault_routes(app: FastAPI, exchange: SimulatedExchange) -> None:
@@ -72,6 +84,8 @@ def add_fault_routes(app: FastAPI, exchange: SimulatedExchange) -> None:
                 return _correct(exchange, body)
             case ExternalFill():
                 return _external(exchange, body)
+            case PutTick():
+                return _put_tick(exchange, body)
 
     async def get() -> list[dict[str, Any]]:
         return [
@@ -95,6 +109,16 @@ def _correct(exchange: SimulatedExchange, body: CorrectExecution) -> dict[str, A
     if isinstance(answer, core.Refused):
         raise HTTPException(422, answer.text)
     return {"execution_id": answer.execution_id, "revision": answer.revision}
+
+
+def _put_tick(exchange: SimulatedExchange, body: PutTick) -> dict[str, Any]:
+    if body.symbol not in exchange.catalogue:
+        raise HTTPException(404, f"{body.symbol} is not traded here")
+    if body.kind == "quote":
+        exchange.on_tick(QuoteTick(body.symbol, exchange.now_ns, body.bid, body.ask, body.size, body.size))
+    else:
+        exchange.on_tick(TradeTick(body.symbol, exchange.now_ns, body.price, body.size))
+    return {"sequence": exchange.sequence}
 
 
 def _external(exchange: SimulatedExchange, body: ExternalFill) -> dict[str, Any]:
