@@ -14,6 +14,7 @@ from bson import ObjectId
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING
+from pymongo.read_concern import ReadConcern
 from pymongo.asynchronous.collection import AsyncCollection
 
 from live_trading.domain.errors import InvalidInput, LiveTradingError
@@ -27,6 +28,8 @@ from live_trading.projections.read_models import COLLECTIONS, Database
 MAX_DIFFERENCES: Final = 1000
 _ATTEMPTS: Final = 5
 _BATCH: Final = 1000
+_LOCAL: Final = ReadConcern("local")
+"""Documents are written without waiting for a majority: read at once, they may not be among a majority's yet."""
 _RAW: Final[CodecOptions[RawBSONDocument]] = CodecOptions(document_class=RawBSONDocument)
 
 
@@ -134,7 +137,8 @@ class Digests:
 
     async def _missing(self, database: Database, collection: str, suffix: str) -> dict[bytes, Stamp | None]:
         absent = set(self.stamps[collection])
-        async for document in database[collection + suffix].find({}, {"_id": 1}, batch_size=_BATCH * 10):
+        stored = database.get_collection(collection + suffix, read_concern=_LOCAL)
+        async for document in stored.find({}, {"_id": 1}, batch_size=_BATCH * 10):
             absent.discard(document["_id"].binary)
         return dict.fromkeys(sorted(absent)[:MAX_DIFFERENCES])
 
