@@ -14,8 +14,8 @@ from bson import ObjectId
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING
-from pymongo.read_concern import ReadConcern
 from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.read_concern import ReadConcern
 
 from live_trading.domain.errors import InvalidInput, LiveTradingError
 from live_trading.journal.base import JournalReader
