@@ -170,7 +170,7 @@ class World:
         await self._incarnations[-1].start(self.engine.close("stopped by the simulation"), "stop")
         self.engine = None
 
-    async def command(self, kind: str, **arguments: Any) -> Outcome:
+    async def command(self, kind: str, /, **arguments: Any) -> Outcome:
         """Ask the engine for something and wait for what came of it."""
         self._commands += 1
         command = Command(f"command-{self._commands}", kind, arguments, "user:simulation")
