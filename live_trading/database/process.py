@@ -127,6 +127,11 @@ class MongodProcess:
         code = self._child.poll() if self._child is not None else None
         if code == _CANNOT_EXECUTE:
             check_libraries(self._program)
+        if code is not None and code < 0:
+            return MongodFailed(
+                f"mongod in {self._directory} was killed by signal {-code}: by a person, or by the system for want of "
+                "memory"
+            )
         said = _end_of(self._directory / "mongod.out") + _end_of(self._directory / "mongod.log")
         reason = reason_in_log(said) or f"exit code {code}; the last lines of mongod.log there say more"
         return MongodFailed(f"mongod in {self._directory} did not start: {reason}")

@@ -27,14 +27,18 @@ from live_trading.domain.entries.upcasting import UPCASTERS, NoUpcaster, Upcaste
 from live_trading.domain.errors import InvalidInput
 from live_trading.journal.decimals import DecimalCodec
 from live_trading.journal.errors import ChainBroken, Damaged, EntryTooLarge, GapDetected, UnknownEntry
+from live_trading.journal.facts import reader_of
 from live_trading.journal.shapes import dump, has_models, has_open_values, nulls_that_matter, plain
 
 MAX_ENTRY_BYTES: Final = 256 * 1024
 
 _HASH_ELEMENT: Final = b"\x05hash\x00\x20\x00\x00\x00\x00"
 _AFTER_CANONICAL: Final = len(_HASH_ELEMENT) + 32 + 1  # the hash element and the final NUL
+_SMALLEST: Final = 128  # no entry is as small as this
 _LENGTH: Final = Struct("<i")
+_LENGTH_AND_ID: Final = Struct("<i5xq")  # int32 length, type and name of _id, int64 _id
 _sha256 = hashlib.sha256
+_combine = datetime.combine
 
 
 class _UtcDecoder(TypeDecoder):
@@ -43,10 +47,20 @@ class _UtcDecoder(TypeDecoder):
     bson_type = datetime
 
     def transform_bson(self, value: Any) -> datetime:
-        return value.replace(tzinfo=UTC)  # type: ignore[no-any-return]
+        # The same as ``value.replace(tzinfo=UTC)``, which takes five times as long.
+        return _combine(value, value.time(), UTC)
 
 
-OPTIONS: Final[CodecOptions[dict[str, Any]]] = CodecOptions(type_registry=TypeRegistry([DecimalCodec(), _UtcDecoder()]))
+class _IntDecoder(TypeDecoder):
+    """BSON's 64-bit integers as plain ones."""
+
+    bson_type = Int64
+    transform_bson = staticmethod(int)  # type: ignore[assignment]
+
+
+OPTIONS: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
+    type_registry=TypeRegistry([DecimalCodec(), _UtcDecoder(), _IntDecoder()])
+)
 """How entries' documents are read and written: exact decimals, aware times, byte strings as they are."""
 
 
@@ -60,9 +74,7 @@ class EntryCodec:
     ) -> None:
         self._catalogue = catalogue
         self._upcasters = upcasters
-        self._validators = {
-            name: (data.ACTION_VERSION, data.__pydantic_validator__.validate_python) for name, data in catalogue.items()
-        }
+        self._readers = {name: (data.ACTION_VERSION, reader_of(data)) for name, data in catalogue.items()}
         self._nulls = {data: nulls_that_matter(data) for data in catalogue.values()}
         self._nested = {
             data
@@ -145,17 +157,17 @@ class EntryCodec:
 
     def decode_facts(self, sequence_number: int, action_type: str, version: int, facts: dict[str, Any]) -> EntryData:
         """``action_data`` as its class, upcast where it is of an older version. Raises :class:`UnknownEntry`."""
-        known = self._validators.get(action_type)
+        known = self._readers.get(action_type)
         if known is None:
             raise UnknownEntry(
                 sequence_number,
                 f"this program knows no action_type {action_type!r}; run the version that wrote it, or a newer one",
             )
-        current, validate = known
+        current, read = known
         try:
             if version != current:
                 facts = upcast(action_type, version, current, facts, self._upcasters)
-            return validate(facts)  # type: ignore[no-any-return]
+            return read(facts)
         except NoUpcaster as error:
             raise UnknownEntry(sequence_number, f"{action_type}: {error}") from error
         except ValidationError as error:
@@ -179,10 +191,10 @@ class EntryCodec:
             decoded = bson.decode_all(documents, OPTIONS)
         except (BSONError, ValueError):
             decoded = _decode_one_by_one(documents, after)
-        validators = self._validators
+        readers = self._readers
         entries: list[Entry] = []
         add = entries.append
-        make = Entry._make
+        make = tuple.__new__
         for number, document in enumerate(decoded, after + 1):
             try:
                 _, operation_id, action_type, version, facts, at, epoch, actor, chain, cause, before, digest = (
@@ -190,7 +202,7 @@ class EntryCodec:
                 )
             except ValueError as error:
                 raise Damaged(number, "does not have the fields of an entry") from error
-            known = validators.get(action_type)
+            known = readers.get(action_type)
             if known is not None and known[0] == version:
                 try:
                     data = known[1](facts)
@@ -198,25 +210,8 @@ class EntryCodec:
                     data = self.decode_facts(number, action_type, version, facts)
             else:
                 data = self.decode_facts(number, action_type, version, facts)
-            cause = None if cause is None else int(cause)
-            add(
-                make(
-                    (
-                        number,
-                        operation_id,
-                        action_type,
-                        version,
-                        data,
-                        at,
-                        epoch,
-                        actor,
-                        int(chain),
-                        cause,
-                        before,
-                        digest,
-                    )
-                )
-            )
+            fields = (number, operation_id, action_type, version, data, at, epoch, actor, chain, cause, before, digest)
+            add(make(Entry, fields))
         return entries
 
 
@@ -264,14 +259,15 @@ def check_chain(documents: bytes, after: int, previous_hash: bytes | None) -> in
     Raises :class:`GapDetected` or :class:`ChainBroken` for the first that is wrong.
     """
     position, end, number = 0, len(documents), after
-    length_at = _LENGTH.unpack_from
+    head_at = _LENGTH_AND_ID.unpack_from
     while position < end:
         number += 1
-        (length,) = length_at(documents, position)
-        past = position + length
-        if length < 128 or past > end:
+        if end - position < _SMALLEST:
             raise Damaged(number, "the document is cut short")
-        found = int.from_bytes(documents[position + 9 : position + 17], "little", signed=True)
+        length, found = head_at(documents, position)
+        past = position + length
+        if length < _SMALLEST or past > end:
+            raise Damaged(number, "the document is cut short")
         if found != number:
             if found > number:
                 raise GapDetected(number, found)

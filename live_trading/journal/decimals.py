@@ -26,6 +26,12 @@ _SPECIAL: Final = 0x6000000000000000  # both bits set: infinity, NaN, or a coeff
 _CACHED: Final = 16_384
 
 
+class _Packed(Decimal128):
+    """A Decimal128 that keeps its 16 bytes instead of packing them anew each time it is written."""
+
+    __slots__ = ("bid",)
+
+
 @lru_cache(maxsize=_CACHED)
 def _encoded(text: str) -> Decimal128:
     sign, digits, exponent = Decimal(text).as_tuple()
@@ -35,12 +41,14 @@ def _encoded(text: str) -> Decimal128:
         raise ValueError(f"{text} does not fit: at most {MAX_DIGITS} digits can be kept exactly")
     coefficient = int("".join(map(str, digits)))
     high = sign << 63 | (exponent - MIN_EXPONENT) << 49 | coefficient >> 64
-    return Decimal128.from_bid((coefficient & _LOW_64).to_bytes(8, "little") + high.to_bytes(8, "little"))
+    bid = (coefficient & _LOW_64).to_bytes(8, "little") + high.to_bytes(8, "little")
+    packed = _Packed.from_bid(bid)
+    packed.bid = bid  # type: ignore[misc]
+    return packed
 
 
 @lru_cache(maxsize=_CACHED)
-def _decoded(bits: tuple[int, int]) -> Decimal:
-    high, low = bits
+def _decoded(high: int, low: int) -> Decimal:
     if high & _SPECIAL == _SPECIAL:
         raise ValueError("the Decimal128 is not a finite number of at most 34 digits")
     exponent = (high >> 49 & _EXPONENT_MASK) + MIN_EXPONENT
@@ -55,7 +63,7 @@ def to_decimal128(value: Decimal) -> Decimal128:
 
 def from_decimal128(value: Decimal128) -> Decimal:
     """The same number as a ``Decimal``, exponent kept. Raises ``ValueError`` for infinities and NaN."""
-    return _decoded(value.__getstate__())
+    return _decoded(*value.__getstate__())
 
 
 class DecimalCodec(TypeCodec):
@@ -65,7 +73,7 @@ class DecimalCodec(TypeCodec):
     bson_type = Decimal128
 
     def transform_python(self, value: Any) -> Decimal128:
-        return to_decimal128(value)
+        return _encoded(str(value))
 
     def transform_bson(self, value: Any) -> Decimal:
-        return from_decimal128(value)
+        return _decoded(*value.__getstate__())

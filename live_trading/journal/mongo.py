@@ -39,6 +39,5 @@ class MongoJournalReader(Reader):
     def __init__(
         self, database: AsyncDatabase[dict[str, Any]], clock: Clock | None = None, batch_size: int = BATCH_SIZE
     ) -> None:
-        """``batch_size``: entries decoded at a time. The default is for speed; beside live trading take a few hundred,
-        so that the event loop is never held for more than a few milliseconds."""
+        """``batch_size``: entries decoded at a time, between which other tasks of the event loop get their turn."""
         super().__init__(MongoSource(database, clock, batch_size), clock=clock)

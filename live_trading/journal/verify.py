@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from pydantic import ValidationError
+
 from live_trading.domain.entries import GENESIS_HASH, Entry
 from live_trading.journal.base import JournalReader
-from live_trading.journal.errors import ChainBroken, Damaged, GapDetected, OrderBroken
+from live_trading.journal.errors import ChainBroken, Damaged, GapDetected, OrderBroken, UnknownEntry
 
 
 class Anchor(NamedTuple):
@@ -52,6 +54,7 @@ class _Walk:
         self.last: Entry | None = None
 
     def step(self, entry: Entry) -> None:
+        _check_facts(entry)
         before = self.last
         if before is None:
             self.first = entry
@@ -74,6 +77,14 @@ class _Walk:
         reached = self.last.sequence_number if self.last is not None else self.after
         if self._anchor is not None and reached < self._anchor.sequence_number:
             raise GapDetected(reached + 1, None)
+
+
+def _check_facts(entry: Entry) -> None:
+    """In full, as at the time of writing."""
+    try:
+        type(entry.data).__pydantic_validator__.validate_python(entry.data.__dict__)
+    except ValidationError as error:
+        raise UnknownEntry(entry.sequence_number, f"the facts do not fit {entry.action_type}: {error}") from error
 
 
 async def verify(reader: JournalReader, after: int = 0, anchor: Anchor | None = None) -> Report:

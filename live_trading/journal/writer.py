@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from live_trading.domain.entries import Cause, Draft, Entry, EntryData
+from live_trading.domain.entries import Cause, Draft, Entry
 from live_trading.domain.entries.envelope import Previous
 from live_trading.journal.base import Head, JournalWriter, OnDurable
 from live_trading.journal.codec import EntryCodec
@@ -165,16 +165,17 @@ class Writer(JournalWriter):
         """Give the drafts their numbers and bytes. All of them or, when one cannot be encoded, none."""
         last = self._numbered
         numbered: list[Numbered] = []
+        timestamp = self._clock.now()
+        if last.timestamp is not None and timestamp < last.timestamp:
+            timestamp = last.timestamp
         for draft in drafts:
             number = last.sequence_number + 1
-            now = self._clock.now()
-            timestamp = now if last.timestamp is None or now > last.timestamp else last.timestamp
             correlation_id, causation_id = self._chain(draft, number, numbered)
-            operation_id = draft.operation_id
+            operation_id, data = draft.operation_id, draft.data
             entry, document = self._codec.encode(
                 sequence_number=number,
                 operation_id=operation_id(number) if callable(operation_id) else operation_id,
-                data=draft.data if isinstance(draft.data, EntryData) else draft.data(number),
+                data=data(number) if callable(data) else data,
                 timestamp=timestamp,
                 epoch=self._lease.epoch,
                 actor=draft.actor,
@@ -254,8 +255,10 @@ class Writer(JournalWriter):
             else:
                 return
             self._acknowledge(batch)
-            # Whoever was just told gets to append before the next batch is cut: that makes batches full.
-            await asyncio.sleep(0)
+            if len(self._queue) < MAX_BATCH_ENTRIES:
+                # Whoever was just told gets to append before the next batch is cut: that makes batches full. When one
+                # is full already it goes out first, and they are numbered while it is on its way.
+                await asyncio.sleep(0)
 
     def _next_batch(self) -> list[Numbered]:
         queue = self._queue

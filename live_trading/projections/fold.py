@@ -49,7 +49,8 @@ def apply(ledger: Ledger, entry: Entry) -> Ledger:
         _begin_day(ledger, entry.timestamp.toordinal())
     data = entry.data
     handler(ledger, entry, data)
-    command_id = getattr(data, "command_id", None)
+    # Not getattr: pydantic searches long for an attribute that is not there, which was a quarter of a rebuild's time.
+    command_id = data.__dict__.get("command_id")
     if command_id is not None:
         state.commands.setdefault(command_id, Seen(number, entry.timestamp))
     if number % _SWEEP_EVERY == 0:

@@ -270,7 +270,7 @@ def chain(count: int) -> list[bytes]:
 
 
 def test_the_document_has_the_fields_in_the_order_that_is_documented() -> None:
-    document = bson.decode(encode(NoteAdded(text="x"))[1], OPTIONS)
+    document = bson.decode(encode(NoteAdded(text="x"))[1])
     assert list(document) == [
         *("_id", "operation_id", "action_type", "action_version", "action_data", "timestamp", "epoch", "actor"),
         *("correlation_id", "causation_id", "previous_hash", "hash"),
