@@ -123,14 +123,13 @@ class PaperExchangeProcess:
 
     def _alive(self, pid: int) -> bool:
         """Whether ``pid`` is a paper exchange of this data directory (and no other program with an old number)."""
-        self._reap()
         try:
             process = psutil.Process(pid)
             words = process.cmdline()
-            ended = process.status() == psutil.STATUS_ZOMBIE
+            alive = process.status() != psutil.STATUS_ZOMBIE
         except psutil.Error:
             return False
-        return not ended and _MODULE in words and str(self._options.data_dir) in words
+        return alive and _MODULE in words and str(self._options.data_dir) in words
 
     async def _healthy(self, ready: _Ready) -> bool:
         async with httpx.AsyncClient(trust_env=False, timeout=2.0) as client:
@@ -148,6 +147,7 @@ class PaperExchangeProcess:
 
     async def _spawn(self, options: PaperExchangeOptions) -> _Ready:
         """Start a process and wait until it answers."""
+        await self._bury()
         options.data_dir.mkdir(parents=True, exist_ok=True)
         (options.data_dir / READY_FILE).unlink(missing_ok=True)
         with self.log_path.open("ab") as log:
@@ -200,16 +200,19 @@ class PaperExchangeProcess:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
             await self._gone(pid, wait)
+        await self._bury()
+
+    async def _bury(self) -> None:
+        """Take the exit status of a child of ours that has ended, so that it is no zombie."""
+        deadline = self._runtime.clock.monotonic() + _STOP_SECONDS
+        while self._child is not None and self._child.poll() is None and self._runtime.clock.monotonic() < deadline:
+            await self._runtime.clock.sleep(_POLL_SECONDS)
+        self._child = None
 
     async def _gone(self, pid: int, patience: float) -> None:
         deadline = self._runtime.clock.monotonic() + patience
         while self._alive(pid) and self._runtime.clock.monotonic() < deadline:
             await self._runtime.clock.sleep(_POLL_SECONDS)
-
-    def _reap(self) -> None:
-        """Take the exit status of a child of ours that has ended, so that it is no zombie."""
-        if self._child is not None:
-            self._child.poll()
 
     def _last_words(self) -> str:
         try:

@@ -52,7 +52,7 @@ class Pacer:
         self._told_ns = 0
 
     async def run(self) -> None:
-        """Until the feed ends, if it does."""
+        """For ever: when a feed has ended, its last time is still told."""
         if self._feed.recorded:
             await self._replay()
         elif isinstance(self._feed, QuietFeed):
@@ -60,12 +60,17 @@ class Pacer:
                 self._tell(self._clock.now_ns())
                 await self._clock.sleep(1)
         else:
-            await self._wait(self._started)
+            await self._wait(self._started, 0.02)
             await self._improvise()
 
-    async def _wait(self, condition: Ready) -> None:
+    async def _wait(self, condition: Ready, interval: float = 0.002) -> None:
+        """Hold the market; its time, which stands still, is told each second all the same."""
+        told = self._clock.monotonic()
         while not condition():
-            await self._clock.sleep(0.002)
+            await self._clock.sleep(interval)
+            if self._clock.monotonic() - told >= 1:
+                told = self._clock.monotonic()
+                self._tell(self._told_ns)
 
     async def _improvise(self) -> None:
         """A synthetic market in the clock's own time."""
@@ -97,7 +102,7 @@ class Pacer:
         tick = self._feed.next()
         if tick is not None:
             self._tell(tick.time_ns)
-        await self._wait(self._started)
+        await self._wait(self._started, 0.02)
         anchor_ns, since = self._told_ns, self._clock.monotonic()
         count = last_ns = 0
         while tick is not None:
@@ -113,6 +118,9 @@ class Pacer:
             await self._pass(last_ns + _RUN_ON, anchor_ns, since)
             self._tell(last_ns + _RUN_ON)
         self._exchange.end_feed()
+        while True:
+            await self._clock.sleep(1)
+            self._tell(self._told_ns)
 
     async def _pass(self, until_ns: int, anchor_ns: int, since: float) -> None:
         """Let the market's time come to ``until_ns``, telling it on the way."""
