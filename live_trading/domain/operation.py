@@ -22,7 +22,9 @@ class OperationSettings(BaseModel):
     account_type: AccountType = Field(default=AccountType.PAPER, description="PAPER or LIVE")
     bar_sizes: tuple[BarSize, ...] = Field(min_length=1, max_length=8, description="every bar size it sees")
     primary_bar_size: BarSize = Field(description="the bar size whose close triggers the strategy")
-    strategy_name: str = Field(min_length=1, max_length=64, description="the strategy's registered name")
+    strategy_name: str = Field(
+        min_length=1, max_length=500, description="the strategy's registered name, or path/to/file.py:ClassName"
+    )
     strategy_config: dict[str, Any] = Field(default_factory=dict, description="the strategy's parameters")
     quantity: Decimal = Field(gt=0, le=MAX_QUANTITY, description="units bought or sold at each entry")
     initial_capital: Decimal = Field(gt=0, le=MAX_MONEY, description="in the asset's quote currency")

@@ -1,7 +1,8 @@
 """From what the ledger says is wanted to what the broker has: one step at a time, each safe to repeat.
 
-The order of the questions matters: nothing is sent while an order's fate is unknown; entries are cancelled before a
-position is closed; an exit is never sent beside another; protections without a position are cancelled first.
+The order of the questions matters: nothing is sent while an order's fate is unknown, or while the broker's position is
+not ours; entries are cancelled before a position is closed; an exit is never sent beside another; protections without a
+position are cancelled first.
 """
 
 from datetime import timedelta
@@ -31,7 +32,7 @@ from live_trading.domain.values import (
 from live_trading.engine.context import EngineContext
 from live_trading.orders.order_manager import OrderPlan, protection_set
 from live_trading.orders.protections import Protection, protection_prices
-from live_trading.projections.state import ExitIntent, Operation, Order
+from live_trading.projections.state import Discrepancy, ExitIntent, Operation, Order
 from live_trading.recovery.policies import decide, pauses_afterwards
 
 if TYPE_CHECKING:
@@ -63,6 +64,10 @@ class Convergence:
         working = self._context.live.ledger.working_orders(operation)
         if any(order.status.is_uncertain or order.doubt is not None for order in working):
             return
+        discrepancy = self._context.live.ledger.state.discrepancies.get(f"{operation.broker}|{operation.symbol}")
+        if discrepancy is not None:
+            await self._stand_down(operation, discrepancy, working)
+            return
         await self._decide_what_waited(operation)
         entries = [order for order in working if order.purpose is OrderPurpose.ENTRY]
         exits = [order for order in working if order.purpose is OrderPurpose.EXIT]
@@ -79,6 +84,22 @@ class Convergence:
             await self._cancel_stale(entries)
             if not exits:
                 await self._protect(operation, protections)
+
+    async def _stand_down(self, operation: Operation, discrepancy: Discrepancy, working: list[Order]) -> None:
+        """The broker's position is not ours: sizes would be wrong, so nothing is sent until a person has decided.
+
+        Orders that rest there are taken away where they could only make things worse: entries, and the protections of
+        a position that the broker does not have (closed by hand, most likely), which would open one the other way.
+        """
+        await self._cancel([order for order in working if order.purpose is OrderPurpose.ENTRY], "position discrepancy")
+        others = self._context.live.ledger.state.operations.values()
+        is_alone = not any(
+            op.quantity and op is not operation and (op.broker, op.symbol) == (operation.broker, operation.symbol)
+            for op in others
+        )
+        is_gone = operation.quantity * discrepancy.broker_quantity <= 0
+        if operation.quantity and is_alone and is_gone:
+            await self._cancel([o for o in working if o.purpose.reduces_risk], "the broker has no such position")
 
     async def _cancel(self, orders: list[Order], reason: str) -> None:
         manager = self._context.session(self._runner.operation).orders

@@ -91,6 +91,11 @@ class OperationRunner:
         """The average true range over 14 primary bars, None before there are so many."""
         return self._atr_value
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is not at work and nothing waits for it."""
+        return self._idle.is_set() and not (self._wake.is_set() or self._bars or self._jobs)
+
     # ---- inputs -----------------------------------------------------------------------------------------------------
 
     def wake(self) -> None:

@@ -222,7 +222,10 @@ class TradingEngine:
         concerned = [
             operation
             for operation in self.live.ledger.state.operations.values()
-            if operation.quantity and operation.exit_intent is None and operation.status is not OperationStatus.CLOSED
+            if operation.quantity
+            and operation.exit_intent is None
+            and operation.status is not OperationStatus.CLOSED
+            and f"{operation.broker}|{operation.symbol}" not in self.live.ledger.state.discrepancies
         ]
         settings = {op.number: OperationSettings.model_validate(op.settings) for op in concerned}
         needing = [op for op in concerned if settings[op.number].crash_recovery_mode is not CrashRecoveryMode.CLOSE_ALL]
@@ -331,6 +334,14 @@ class TradingEngine:
             await self._until(self._ended_wait())
         except StopRequested:
             return
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether everything that came from the markets has been handled: no tick waits, no operation is at work."""
+        sessions = self.context.sessions.values()
+        return not any(session.ticks.depth for session in sessions) and all(
+            runner.is_idle for runner in self._runners.values()
+        )
 
     async def _ended_wait(self) -> None:
         await self._ended.wait()
