@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from live_trading.cli import operations, services, trading
+from live_trading.cli import inspection, operations, records, services, trading
 from live_trading.cli.exits import Exit
+from live_trading.cli.run import run as run_everything
 from live_trading.cli.shell import command
 
 app = typer.Typer(
@@ -36,13 +37,20 @@ def _options(
     pass
 
 
+command(app, "run")(run_everything)
 command(app, "engine")(services.engine)
 command(app, "paper-exchange")(services.paper_exchange)
+command(app, "recover")(inspection.recover)
+command(app, "reconcile")(inspection.reconcile)
+command(app, "state")(records.state)
+command(app, "rebuild")(records.rebuild)
 app.add_typer(operations.app, name="operations")
 app.add_typer(trading.positions, name="positions")
 app.add_typer(trading.orders, name="orders")
 app.add_typer(trading.discrepancies, name="discrepancies")
 app.add_typer(trading.kill_switch, name="kill-switch")
+app.add_typer(records.journal, name="journal")
+app.add_typer(records.snapshots, name="snapshots")
 
 # Typer carries its own copy of Click and exports one of its errors; the others are that one's bases.
 _ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")

@@ -20,9 +20,11 @@ from live_trading.domain.entries import Entry
 from live_trading.domain.errors import InvalidInput
 from live_trading.domain.values import OperationStatus
 from live_trading.journal.base import JournalReader
+from live_trading.journal.snapshots import SNAPSHOTS
 from live_trading.models.marks import POSITION_MARKS
 from live_trading.projections.checkpoint import Checkpoints
 from live_trading.projections.documents import OPERATIONS, ORDERS, POSITIONS, TRADES, TRANSACTIONS
+from live_trading.projections.fold import FOLD_VERSION
 
 Database = AsyncDatabase[dict[str, Any]]
 Fields = dict[str, Any]
@@ -215,6 +217,12 @@ async def last_entries(
         found = earlier[-(count - len(found)) :] + found
         end, step = begin, min(step * 4, 50_000)
     return found
+
+
+async def snapshots(database: Database) -> list[Fields]:
+    """The snapshots there are, newest first. ``is_current``: made by this program's fold, so a start can use it."""
+    found = database[SNAPSHOTS].find().sort("_id", DESCENDING)
+    return [_document(document) | {"is_current": document["fold_version"] == FOLD_VERSION} async for document in found]
 
 
 async def freshness(database: Database, reader: JournalReader) -> Fields:
