@@ -16,6 +16,8 @@ _CLOSED_STEP = 60 * _SECOND
 _RUN_ON = 300 * _SECOND
 _YIELD_EVERY = 200
 _BEHIND = 2 * _SECOND
+_SHORTEST = 1e-6
+"""The shortest sleep, in seconds: a loop's clock does not move for less."""
 
 Ready = Callable[[], bool]
 
@@ -96,7 +98,8 @@ class Pacer:
                 self._tell(min(now, until_ns))
             if now >= until_ns:
                 return
-            await self._clock.sleep(min(until_ns - now, self._told_ns + _SECOND - now) / _SECOND)
+            wait_ns = min(until_ns - now, self._told_ns + _SECOND - now)
+            await self._clock.sleep(max(wait_ns / _SECOND, _SHORTEST))
 
     async def _replay(self) -> None:
         tick = self._feed.next()
