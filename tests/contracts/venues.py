@@ -6,6 +6,7 @@ import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import httpx
 from live_trading.brokers.base import BrokerAdapter
 from live_trading.brokers.in_process import InProcessBroker
 from live_trading.brokers.paper import PaperBroker
-from live_trading.brokers.types import BrokerEvent, Disconnected
+from live_trading.brokers.types import BrokerEvent, Disconnected, Found, OrderRequest
+from live_trading.domain.instrument import Instrument
 from live_trading.domain.market import QuoteTick
-from live_trading.domain.values import Side
+from live_trading.domain.values import OrderStatus, OrderType, Side
 from live_trading.paper_exchange import AccountSettings, Fault, FaultKind, SimulatedExchange, default_catalogue
 from live_trading.paper_exchange.process import PaperExchangeProcess
 from live_trading.paper_exchange.store import ExchangeStore
@@ -24,6 +26,11 @@ from live_trading.runtime import Runtime
 
 D = Decimal
 SYMBOL = "EUR-USD"
+EURUSD: Instrument = default_catalogue()[SYMBOL].instrument
+ACCOUNTS = (f"T{number}" for number in count(1))
+"""Accounts that no test has used yet."""
+
+_numbers = count(1)
 
 
 class Tape:
@@ -233,3 +240,32 @@ class ProcessVenue(Venue):
         await super().close()
         await self.mend()
         await self._http.aclose()
+
+
+def order(order_type: OrderType = OrderType.MARKET, side: Side = Side.BUY, quantity: int = 1000, **fields: Any) -> Any:
+    """A request with a client order id of its own."""
+    for name in ("limit_price", "stop_price"):
+        if name in fields:
+            fields[name] = D(fields[name])
+    fields.setdefault("client_order_id", f"C{next(_numbers):04d}")
+    return OrderRequest(instrument=EURUSD, side=side, order_type=order_type, quantity=D(quantity), **fields)
+
+
+def bracket(quantity: int = 1000, entry: OrderType = OrderType.MARKET, **fields: Any) -> Any:
+    group = f"G{next(_numbers)}"
+    loss = order(OrderType.STOP, Side.SELL, quantity, stop_price="1.09000", oca_group=group)
+    profit = order(OrderType.LIMIT, Side.SELL, quantity, limit_price="1.11000", oca_group=group)
+    return order(entry, Side.BUY, quantity, attached=(loss, profit), **fields)
+
+
+async def until(condition: Any, timeout: float = 10.0) -> None:
+    """Wait for an awaited condition, with a bound."""
+    async with asyncio.timeout(timeout):
+        while not await condition():  # noqa: ASYNC110 - the broker is asked again
+            await asyncio.sleep(0.02)
+
+
+async def status(broker: BrokerAdapter, client_order_id: str) -> OrderStatus:
+    answer = await broker.find_order(client_order_id)
+    assert isinstance(answer, Found), answer
+    return answer.order.status
