@@ -1,8 +1,9 @@
 """Indicators that are kept up bar by bar, declared by strategies.
 
-The arithmetic is talipp's (https://github.com/nardew/talipp), which is incremental. talipp keeps every value it was
-ever given; :class:`IndicatorSet` lets it keep a few hundred, so that an operation can run for years. Values are floats:
-they decide, they are never money.
+All values equal TA-Lib's, from the first on. The arithmetic is talipp's (https://github.com/nardew/talipp), which is
+incremental; where talipp begins otherwise it is ours (:mod:`live_trading.data.seeded_indicators`). talipp keeps every
+value it was ever given; :class:`IndicatorSet` lets it keep a few hundred, so that an operation can run for years.
+Values are floats: they decide, they are never money.
 """
 
 import math
@@ -12,26 +13,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from talipp.indicators import (  # type: ignore[import-untyped]
-    ADX,
-    ATR,
     BB,
     EMA,
-    MACD,
     ROC,
-    RSI,
     SMA,
     DonchianChannels,
     StdDev,
-    Stoch,
 )
-from talipp.indicators.Indicator import Indicator  # type: ignore[import-untyped]
 from talipp.ohlcv import OHLCV  # type: ignore[import-untyped]
 
+from live_trading.data.seeded_indicators import Adx, Atr, Macd, Rsi, Stochastic
 from live_trading.domain.errors import InvalidInput
 from live_trading.domain.market import Bar
 
 MAX_PERIOD = 5_000
 """The longest look-back an indicator may have, in bars."""
+
+_SETTLED = 1e-12
+"""What is left of an indicator's beginning, as a part of it, when it is called settled."""
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,63}$")
 
@@ -41,32 +40,40 @@ class _Kind:
     """How one kind of indicator is built, what it takes in and how its value is read."""
 
     parameters: tuple[str, ...]
-    build: Callable[..., Indicator]
+    build: Callable[..., Any]
     whole_bar: bool = False
     outputs: Mapping[str, str] | None = None  # suffix of the name → attribute; None: the value is one number
+    # How slowly it forgets: for each exponential average in it, which parameter is its period, and the denominator of
+    # its weight: (period + 1) / 2 for ordinary ones, the period for Wilder's.
+    exponential: tuple[str, ...] = ()
+    wilder: tuple[str, ...] = ()
 
 
 _KINDS: Mapping[str, _Kind] = {
     "sma": _Kind(("period",), SMA),
-    "ema": _Kind(("period",), EMA),
-    "rsi": _Kind(("period",), RSI),
+    "ema": _Kind(("period",), EMA, exponential=("period",)),
+    "rsi": _Kind(("period",), Rsi, wilder=("period",)),
     "roc": _Kind(("period",), ROC),
     "stddev": _Kind(("period",), StdDev),
-    "atr": _Kind(("period",), ATR, whole_bar=True),
+    "atr": _Kind(("period",), Atr, whole_bar=True, wilder=("period",)),
     "adx": _Kind(
         ("period",),
-        lambda period: ADX(period, period),
+        Adx,
         whole_bar=True,
         outputs={"": "adx", "_plus": "plus_di", "_minus": "minus_di"},
+        wilder=("period", "period"),
     ),
     "macd": _Kind(
-        ("fast", "slow", "signal"), MACD, outputs={"": "macd", "_signal": "signal", "_histogram": "histogram"}
+        ("fast", "slow", "signal"),
+        Macd,
+        outputs={"": "macd", "_signal": "signal", "_histogram": "histogram"},
+        exponential=("slow", "signal"),
     ),
     "bollinger": _Kind(("period", "deviations"), BB, outputs={"_lower": "lb", "_middle": "cb", "_upper": "ub"}),
     "donchian": _Kind(
         ("period",), DonchianChannels, whole_bar=True, outputs={"_lower": "lb", "_middle": "cb", "_upper": "ub"}
     ),
-    "stochastic": _Kind(("period", "smoothing"), Stoch, whole_bar=True, outputs={"_k": "k", "_d": "d"}),
+    "stochastic": _Kind(("period", "smoothing"), Stochastic, whole_bar=True, outputs={"_k": "k", "_d": "d"}),
 }
 
 
@@ -93,6 +100,10 @@ class IndicatorSpec:
                 raise InvalidInput(
                     f"indicators.{kind}.{parameter}", f"{value} is out of range", f"Use 1 to {MAX_PERIOD} bars"
                 )
+        if kind == "macd" and parameters[0] >= parameters[1]:
+            raise InvalidInput(
+                "indicators.macd.fast", f"{parameters[0]} is not below slow, {parameters[1]}", "Swap the two"
+            )
         self.kind = kind
         self.parameters = parameters
         self.name = name or "_".join([kind, *(f"{value:g}".replace(".", "p") for value in parameters)])
@@ -104,6 +115,16 @@ class IndicatorSpec:
         """Bars after which it has a value, at the latest."""
         periods = [value for value in self.parameters if value == int(value)]
         return int(2 * max(periods) + sum(periods))
+
+    @property
+    def settled(self) -> int:
+        """Bars after which its value no longer tells where it began, to one part in 10¹²: what to warm it up with so
+        that a restarted operation decides as one that ran on. At least :attr:`look_back`."""
+        kind = _KINDS[self.kind]
+        periods = dict(zip(kind.parameters, self.parameters, strict=True))
+        weights = [2 / (periods[name] + 1) for name in kind.exponential] + [1 / periods[name] for name in kind.wilder]
+        forgetting = sum(math.ceil(math.log(_SETTLED) / math.log1p(-weight)) for weight in weights if weight < 1)
+        return self.look_back + forgetting
 
     @property
     def names(self) -> tuple[str, ...]:

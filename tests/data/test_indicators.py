@@ -41,8 +41,8 @@ def wilder(values: list[float], period: int) -> float:
 
 
 def true_ranges(bars: list[Bar]) -> list[float]:
-    first = [float(bars[0].high - bars[0].low)]
-    return first + [float(max(bar.high, before.close) - min(bar.low, before.close)) for before, bar in pairwise(bars)]
+    """The first bar has none: there is no close before it."""
+    return [float(max(bar.high, before.close) - min(bar.low, before.close)) for before, bar in pairwise(bars)]
 
 
 @pytest.mark.parametrize("count", [60, 1_000, 3_000])
@@ -61,8 +61,9 @@ def test_values_are_those_of_the_definitions_however_long_it_runs(count: int) ->
     gain, loss = (wilder([max(sign * change, 0) for change in changes], 14) for sign in (1, -1))
     mean = sum(closes[-20:]) / 20
     deviation = math.sqrt(sum((close - mean) ** 2 for close in closes[-20:]) / 20)
+    # Both averages begin at the slow one's first value.
     macds = (
-        [ema(closes[: end + 1], 12) - ema(closes[: end + 1], 26) for end in range(25, count)] if count < 2000 else []
+        [ema(closes[14 : end + 1], 12) - ema(closes[: end + 1], 26) for end in range(25, count)] if count < 2000 else []
     )
     expected = {
         "ema_20": ema(closes, 20),
@@ -75,7 +76,7 @@ def test_values_are_those_of_the_definitions_however_long_it_runs(count: int) ->
         "bollinger_20_2_upper": mean + 2 * deviation,
         "donchian_15_lower": min(float(bar.low) for bar in bars[-15:]),
         "donchian_15_upper": max(float(bar.high) for bar in bars[-15:]),
-        "macd_12_26_9": ema(closes, 12) - ema(closes, 26),
+        "macd_12_26_9": ema(closes[14:], 12) - ema(closes, 26),
     }
     if macds:
         expected["macd_12_26_9_signal"] = ema(macds, 9)
@@ -95,7 +96,7 @@ def test_purging_what_is_no_longer_needed_changes_no_value() -> None:
     bars = walk(2_000)
     bounded = IndicatorSet(ALL_KINDS)
     unbounded = IndicatorSet(ALL_KINDS)
-    unbounded._kept = 1_000_000
+    unbounded._kept = 1_000_000  # never purged
     for bar in bars:
         ours, theirs = bounded.update(bar), unbounded.update(bar)
         for name, value in theirs.items():
@@ -111,6 +112,18 @@ def test_every_kind_has_a_value_after_its_look_back() -> None:
         assert None not in values[-1].values(), spec
 
 
+@pytest.mark.parametrize("spec", ALL_KINDS, ids=lambda spec: spec.name)
+def test_warmed_up_with_the_settled_count_it_is_as_if_it_had_run_for_ever(spec: IndicatorSpec) -> None:
+    bars = walk(3_000)
+    ran_on, warmed = IndicatorSet([spec]), IndicatorSet([spec])
+    values = [ran_on.update(bar) for bar in bars]
+    assert spec.look_back <= spec.settled < 1_500
+    recent = [warmed.update(bar) for bar in bars[-spec.settled :]]
+    for name, value in values[-1].items():
+        assert value is not None
+        assert recent[-1][name] == pytest.approx(value, rel=1e-10, abs=1e-10)
+
+
 def test_a_name_of_ones_own_replaces_the_made_one() -> None:
     assert IndicatorSpec("macd", 3, 6, 4, name="m").names == ("m", "m_signal", "m_histogram")
     assert IndicatorSpec("bollinger", 20, 1.5).names[0] == "bollinger_20_1p5_lower"
@@ -123,6 +136,7 @@ def test_a_name_of_ones_own_replaces_the_made_one() -> None:
         ("ema", (), "Give period"),
         ("ema", (0,), "out of range"),
         ("ema", (2.5,), "out of"),
+        ("macd", (26, 12, 9), "not below slow"),
     ],
 )
 def test_a_wrong_spec_says_what_would_be_right(kind: str, parameters: tuple[float, ...], problem: str) -> None:

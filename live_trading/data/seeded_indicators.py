@@ -1,0 +1,222 @@
+"""Indicators whose first values depend on how they are seeded, seeded as TA-Lib seeds them.
+
+talipp begins these otherwise: its ATR counts the first bar's own range, its ADX smooths from a mean instead of a sum,
+its MACD begins the fast average as soon as it can; and in a market that never moved its RSI and stochastic say 100.
+After some hundred bars the two agree; before that they differ in the third digit, which is enough for another signal.
+What a strategy was tested with elsewhere is nearly always TA-Lib, so its seeds are ours (``ta_ATR.c``, ``ta_ADX.c``,
+``ta_PLUS_DI.c``, ``ta_MACD.c``, ``ta_RSI.c``, ``ta_STOCHF.c`` of TA-Lib, and J. Welles Wilder, "New Concepts in
+Technical Trading Systems", 1978). Each takes one bar or value at a time and keeps a few numbers.
+"""
+
+from collections import deque
+from typing import NamedTuple
+
+from talipp.ohlcv import OHLCV  # type: ignore[import-untyped]
+
+
+class _Last:
+    """What :class:`IndicatorSet` asks of an indicator: its last value."""
+
+    def __init__(self) -> None:
+        self._value: object = None
+
+    def __getitem__(self, index: int) -> object:
+        assert index == -1, "only the last value is kept"
+        return self._value
+
+    def purge_oldest(self, size: int) -> None:
+        """Nothing old is kept."""
+
+
+class _Ema:
+    """An exponential average that begins as the mean of its first values."""
+
+    def __init__(self, period: int) -> None:
+        self._period = period
+        self._seed: list[float] = []
+        self.value: float | None = None
+
+    def add(self, price: float) -> float | None:
+        if self.value is None:
+            self._seed.append(price)
+            if len(self._seed) == self._period:
+                self.value = sum(self._seed) / self._period
+        else:
+            self.value += (price - self.value) * (2.0 / (self._period + 1))
+        return self.value
+
+
+def _true_range(bar: OHLCV, before: OHLCV) -> float:
+    """How far the price went, the way from the last close included."""
+    return float(max(bar.high, before.close) - min(bar.low, before.close))
+
+
+class Atr(_Last):
+    """Wilder's average true range; the first bar has none, for it has no close before it."""
+
+    def __init__(self, period: int) -> None:
+        super().__init__()
+        self._period = period
+        self._before: OHLCV | None = None
+        self._seed: list[float] = []
+        self._average = 0.0
+
+    def add(self, bar: OHLCV) -> None:
+        """Take the next bar."""
+        before, self._before = self._before, bar
+        if before is None:
+            return
+        true_range = _true_range(bar, before)
+        if self._value is None:
+            self._seed.append(true_range)
+            if len(self._seed) < self._period:
+                return
+            self._average = sum(self._seed) / self._period
+        else:
+            self._average = (self._average * (self._period - 1) + true_range) / self._period
+        self._value = self._average
+
+
+class AdxValue(NamedTuple):
+    """The average directional index, None until it has one, and the two directional indicators."""
+
+    adx: float | None
+    plus_di: float
+    minus_di: float
+
+
+class Adx(_Last):
+    """Wilder's directional movement."""
+
+    def __init__(self, period: int) -> None:
+        super().__init__()
+        self._period = period
+        self._before: OHLCV | None = None
+        self._count = 0  # bars that had one before them
+        self._plus = self._minus = self._range = 0.0  # smoothed sums
+        self._indices = 0
+        self._index_sum = 0.0
+        self._adx: float | None = None
+
+    def add(self, bar: OHLCV) -> None:
+        """Take the next bar."""
+        before, self._before = self._before, bar
+        if before is None:
+            return
+        self._count += 1
+        up, down = float(bar.high - before.high), float(before.low - bar.low)
+        share = 1.0 / self._period if self._count >= self._period else 0.0  # a plain sum until there are enough
+        self._plus += (up if up > 0 and up > down else 0.0) - self._plus * share
+        self._minus += (down if down > 0 and down > up else 0.0) - self._minus * share
+        self._range += _true_range(bar, before) - self._range * share
+        if self._count >= self._period:
+            self._value = self._indicators()
+
+    def _indicators(self) -> AdxValue:
+        if not self._range:
+            plus = minus = 0.0
+        else:
+            plus, minus = 100.0 * (self._plus / self._range), 100.0 * (self._minus / self._range)
+        total = plus + minus
+        index = 100.0 * (abs(minus - plus) / total) if total else None
+        if self._adx is None:
+            self._indices += 1
+            self._index_sum += index or 0.0
+            if self._indices == self._period:
+                self._adx = self._index_sum / self._period
+        elif index is not None:
+            self._adx = (self._adx * (self._period - 1) + index) / self._period
+        return AdxValue(self._adx, plus, minus)
+
+
+class MacdValue(NamedTuple):
+    """The difference of the two averages, and from when there is one, its own average and the distance from it."""
+
+    macd: float
+    signal: float | None
+    histogram: float | None
+
+
+class Macd(_Last):
+    """Moving average convergence and divergence. Both averages begin at the slow one's first value."""
+
+    def __init__(self, fast: int, slow: int, signal: int) -> None:
+        super().__init__()
+        self._fast, self._slow, self._signal = _Ema(fast), _Ema(slow), _Ema(signal)
+        self._first: deque[float] = deque(maxlen=fast)
+
+    def add(self, price: float) -> None:
+        """Take the next price."""
+        slow = self._slow.add(price)
+        if self._fast.value is None:
+            self._first.append(price)
+            if slow is None:
+                return
+            for earlier in self._first:
+                self._fast.add(earlier)
+        else:
+            self._fast.add(price)
+        assert self._fast.value is not None
+        assert slow is not None
+        macd = self._fast.value - slow
+        signal = self._signal.add(macd)
+        self._value = MacdValue(macd, signal, None if signal is None else macd - signal)
+
+
+class Rsi(_Last):
+    """Wilder's relative strength index; 0 where the price never moved, as TA-Lib has it (talipp: 100)."""
+
+    def __init__(self, period: int) -> None:
+        super().__init__()
+        self._period = period
+        self._before: float | None = None
+        self._changes = 0
+        self._gain = self._loss = 0.0
+
+    def add(self, price: float) -> None:
+        """Take the next price."""
+        before, self._before = self._before, price
+        if before is None:
+            return
+        change = price - before
+        self._changes += 1
+        if self._changes <= self._period:
+            self._gain += max(change, 0.0)
+            self._loss += max(-change, 0.0)
+            if self._changes < self._period:
+                return
+            self._gain /= self._period
+            self._loss /= self._period
+        else:
+            self._gain = (self._gain * (self._period - 1) + max(change, 0.0)) / self._period
+            self._loss = (self._loss * (self._period - 1) + max(-change, 0.0)) / self._period
+        total = self._gain + self._loss
+        self._value = 100.0 * (self._gain / total) if total else 0.0
+
+
+class StochasticValue(NamedTuple):
+    """Where the close is between the lowest low and the highest high, in percent, and the mean of the last of these."""
+
+    k: float
+    d: float | None
+
+
+class Stochastic(_Last):
+    """The fast stochastic; 0 where the price did not move, as TA-Lib has it (talipp: 100)."""
+
+    def __init__(self, period: int, smoothing: int) -> None:
+        super().__init__()
+        self._bars: deque[OHLCV] = deque(maxlen=period)
+        self._last: deque[float] = deque(maxlen=smoothing)
+
+    def add(self, bar: OHLCV) -> None:
+        """Take the next bar."""
+        self._bars.append(bar)
+        if len(self._bars) < (self._bars.maxlen or 0):
+            return
+        low = min(each.low for each in self._bars)
+        span = max(each.high for each in self._bars) - low
+        k = 100.0 * (bar.close - low) / span if span else 0.0
+        self._last.append(k)
+        full = len(self._last) == self._last.maxlen
+        self._value = StochasticValue(k, sum(self._last) / len(self._last) if full else None)
