@@ -6,7 +6,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from live_trading.domain.bar_size import BarSize
-from live_trading.domain.values import AccountType, CrashRecoveryMode, StopLossType, TakeProfitType
+from live_trading.domain.values import AccountType, CrashRecoveryMode, PositionSizing, StopLossType, TakeProfitType
 
 MAX_QUANTITY = Decimal(10) ** 12
 MAX_MONEY = Decimal(10) ** 15
@@ -26,7 +26,16 @@ class OperationSettings(BaseModel):
         min_length=1, max_length=500, description="the strategy's registered name, or path/to/file.py:ClassName"
     )
     strategy_config: dict[str, Any] = Field(default_factory=dict, description="the strategy's parameters")
-    quantity: Decimal = Field(gt=0, le=MAX_QUANTITY, description="units bought or sold at each entry")
+    quantity: Decimal = Field(gt=0, le=MAX_QUANTITY, description="units of each entry, or the most of them")
+    position_sizing: PositionSizing = Field(
+        default=PositionSizing.FIXED, description="FIXED: quantity; the others: by capital, at most quantity"
+    )
+    position_sizing_value: Decimal | None = Field(
+        default=None, gt=0, le=10, description="fraction of the capital: 0.5 is half of it; null for FIXED"
+    )
+    entry_valid_bars: int = Field(
+        default=3, ge=1, le=1000, description="primary bars after which a resting limit or stop entry is cancelled"
+    )
     initial_capital: Decimal = Field(gt=0, le=MAX_MONEY, description="in the asset's quote currency")
     stop_loss_type: StopLossType | None = Field(default=StopLossType.ATR, description="null for no stop")
     stop_loss_value: Decimal | None = Field(default=Decimal("1.5"), gt=0, description="by the type: 1.5 ATRs, 0.02 …")
@@ -49,6 +58,12 @@ class OperationSettings(BaseModel):
         for kind in ("stop_loss", "take_profit"):
             if (getattr(self, f"{kind}_type") is None) != (getattr(self, f"{kind}_value") is None):
                 raise ValueError(f"{kind}_type and {kind}_value go together: give both or neither")
+        if (self.position_sizing is PositionSizing.FIXED) != (self.position_sizing_value is None):
+            raise ValueError(
+                "position_sizing_value goes with PERCENT_OF_CAPITAL and RISK_PER_TRADE, and only with them"
+            )
+        if self.position_sizing is PositionSizing.RISK_PER_TRADE and self.stop_loss_type is None:
+            raise ValueError("position_sizing RISK_PER_TRADE is measured by the stop's distance: set stop_loss_type")
         if self.take_profit_type is TakeProfitType.RISK_REWARD and self.stop_loss_type is None:
             raise ValueError("take_profit_type RISK_REWARD is a multiple of the stop's distance: set stop_loss_type")
         if self.stop_loss_type in (StopLossType.PERCENTAGE, StopLossType.TRAILING) and (self.stop_loss_value or 0) >= 1:
@@ -58,7 +73,8 @@ class OperationSettings(BaseModel):
 
 UPDATABLE = frozenset(
     {
-        "strategy_config", "quantity", "stop_loss_type", "stop_loss_value", "take_profit_type", "take_profit_value",
+        "strategy_config", "quantity", "position_sizing", "position_sizing_value", "entry_valid_bars",
+        "stop_loss_type", "stop_loss_value", "take_profit_type", "take_profit_value",
         "crash_recovery_mode", "emergency_stop_loss_pct", "data_retention_bars",
     }
 )  # fmt: skip

@@ -135,6 +135,14 @@ class TakeProfitType(StrEnum):
     RISK_REWARD = "RISK_REWARD"
 
 
+class PositionSizing(StrEnum):
+    """How large an entry is: fixed, a fraction of the capital, or such that its stop costs a fraction of it."""
+
+    FIXED = "FIXED"
+    PERCENT_OF_CAPITAL = "PERCENT_OF_CAPITAL"
+    RISK_PER_TRADE = "RISK_PER_TRADE"
+
+
 class CrashRecoveryMode(StrEnum):
     """What recovery does with an open position after a crash (``docs/recovery.md``)."""
 

@@ -1,7 +1,7 @@
 """One broker account's session: connect, synchronise, reconcile, listen; and again after every disconnection."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -45,7 +45,8 @@ class AccountSession:
     """Keeps one account connected and the ledger in step with it.
 
     ``ready`` is set while the broker is connected and synchronised: only then is anything sent. ``changed`` is called
-    whenever something may have become possible or necessary.
+    whenever something may have become possible or necessary. ``handled`` waits until all that came of the market's data
+    so far has been done; with lossless ticks nothing more is taken from the broker before.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class AccountSession:
         runtime: Runtime,
         times: SessionTimes,
         changed: Callable[[], None],
+        handled: Callable[[], Awaitable[None]],
     ) -> None:
         self.broker = broker
         self.orders = orders
@@ -72,6 +74,7 @@ class AccountSession:
         self._runtime = runtime
         self._times = times
         self._changed = changed
+        self._handled = handled
         self._reconciler = Reconciler(orders, doubts, runtime)
         self._doubtful = asyncio.Event()
         self._connections = 0
@@ -163,7 +166,9 @@ class AccountSession:
 
     async def _buffer(self, item: Tick | int) -> None:
         if self.ticks.lossless:
+            # A recorded market waits for us: a signal is acted on at the prices it was made of, however fast time goes.
             await self.ticks.put_when_free(item)
+            await self._handled()
         else:
             self.ticks.put(item)
 

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
+RESTING_ENTRY = "resting entry"
+"""The reason of an entry order that waits for its price; others are meant to be filled at once."""
+
 _MAX_BACKOFF = 60.0
 _GROUP_GRACE = 1.0
 """Seconds that a broker gets to cancel the rest of a one-cancels-all group before we ask for it."""
@@ -108,9 +111,15 @@ class Convergence:
                 await manager.cancel(order, reason)
 
     async def _cancel_stale(self, entries: list[Order]) -> None:
-        patience = timedelta(seconds=self._context.config.entry_patience)
-        now = self._context.runtime.clock.now()
-        await self._cancel([order for order in entries if now - order.requested_at > patience], "not filled in time")
+        settings, now = self._runner.settings, self._context.runtime.clock.now()
+        resting = timedelta(seconds=settings.primary_bar_size.seconds * settings.entry_valid_bars)
+        at_market = timedelta(seconds=self._context.config.entry_patience)
+        stale = [
+            order
+            for order in entries
+            if now - order.requested_at > (resting if order.reason == RESTING_ENTRY else at_market)
+        ]
+        await self._cancel(stale, "not filled in time")
 
     async def _decide_what_waited(self, operation: Operation) -> None:
         """A recovery decision that waited for a price is made when there is one."""
@@ -139,6 +148,7 @@ class Convergence:
             await self._cancel_orphans(orphans + exits)
         else:
             self._orphaned_since = None
+        await self._cancel_stale(entries)
         if entries or exits or protections:
             return
         assert all(order.status.is_terminal for order in orders.values() if order.operation == operation.number)

@@ -20,31 +20,24 @@ from live_trading.brokers.errors import BrokerError
 from live_trading.data import IndicatorSet, IndicatorSpec, StoredBar, Subscription
 from live_trading.domain.bar_size import BarSize
 from live_trading.domain.entries import (
-    PREVIOUS,
     Draft,
     Entry,
     OperationFailed,
-    PositionCloseRequested,
-    SignalGenerated,
-    SignalRefused,
 )
 from live_trading.domain.errors import InvalidInput
 from live_trading.domain.ids import Kind, derived_id
 from live_trading.domain.instrument import Instrument
 from live_trading.domain.market import Bar
 from live_trading.domain.operation import OperationSettings
-from live_trading.domain.values import OperationStatus, OrderPurpose, OrderType, Side, SignalType, StopLossType
+from live_trading.domain.values import OperationStatus, Side, StopLossType
 from live_trading.engine.context import EngineContext
 from live_trading.engine.convergence import Convergence
+from live_trading.engine.signals import SignalDesk
 from live_trading.engine.warm_up import warm_up_bars
 from live_trading.journal.errors import JournalError
-from live_trading.orders.gatekeeper import Entering, Refusal
-from live_trading.orders.order_manager import OrderPlan
-from live_trading.orders.protections import protection_prices
 from live_trading.projections.state import Operation
 from live_trading.strategies import (
     LiveStrategyAdapter,
-    Signal,
     StrategyFailed,
     StrategyPosition,
     load_strategy,
@@ -78,7 +71,7 @@ class OperationRunner:
         self._idle = asyncio.Event()
         self._stopping = False
         self._subscription: Subscription | None = None
-        self._reversal: Entry | None = None
+        self._signals = SignalDesk(context, self)
         self._convergence = Convergence(context, self)
 
     @property
@@ -95,6 +88,10 @@ class OperationRunner:
     def is_idle(self) -> bool:
         """Whether it is not at work and nothing waits for it."""
         return self._idle.is_set() and not (self._wake.is_set() or self._bars or self._jobs)
+
+    async def after_reversal(self) -> None:
+        """Flat after a reversal's exit: the other way may be entered."""
+        await self._signals.after_reversal()
 
     # ---- inputs -----------------------------------------------------------------------------------------------------
 
@@ -230,7 +227,7 @@ class OperationRunner:
         if bar.bar_size is self.settings.primary_bar_size and not bar.filled:
             await self._trail(bar)
         if signal is not None and self._context.trading and operation.status is not OperationStatus.CLOSED:
-            await self._act(signal, bar)
+            await self._signals.act(signal, bar)
 
     async def _take_settings(self, operation: Operation) -> None:
         """Settings were changed: read them, and start the strategy with its new parameters on the bars there are."""
@@ -275,93 +272,3 @@ class OperationRunner:
         distance = bar.close * self.settings.stop_loss_value * side.sign
         price = self.instrument.round_price(bar.close - distance, "down" if side is Side.BUY else "up")
         await self._convergence.move_stop(price, only_if_better=True, reason="trailing stop")
-
-    async def _act(self, signal: Signal, bar: Bar) -> None:
-        operation = self.operation
-        generated = Draft(self._generated(signal, bar), self.operation_id)
-        if signal.type is SignalType.EXIT:
-            if operation.quantity:
-                await self._context.live.append(generated)  # the fold makes an intent of it; converging acts on it
-            else:
-                await self._refuse(generated, Refusal("NO_POSITION", "there is nothing to exit"))
-            return
-        side = Side.BUY if signal.type is SignalType.ENTER_LONG else Side.SELL
-        working = [o for o in self._context.live.ledger.working_orders(operation) if o.purpose is OrderPurpose.ENTRY]
-        if operation.quantity * side.sign > 0 or working:
-            await self._refuse(generated, Refusal("ALREADY_IN_POSITION", "an entry is open or working already"))
-        elif operation.quantity:
-            reversal = PositionCloseRequested(reason=f"reversal: {signal.reason}")
-            entries = await self._context.live.append(generated, Draft(reversal, self.operation_id))
-            self._reversal = entries[0]
-        else:
-            await self._enter(side, signal.stop_loss, signal.take_profit, generated)
-
-    def _generated(self, signal: Signal, bar: Bar) -> SignalGenerated:
-        return SignalGenerated(
-            signal=signal.type,
-            symbol=bar.symbol,
-            strategy_name=self.settings.strategy_name,
-            bar_size=bar.bar_size,
-            bar_start=bar.start,
-            price=bar.close,
-            reason=signal.reason,
-            inputs=dict(signal.inputs),
-            stop_loss=signal.stop_loss,
-            take_profit=signal.take_profit,
-        )
-
-    async def _refuse(self, generated: Draft | None, refusal: Refusal, cause: Entry | None = None) -> None:
-        drafts = [generated] if generated is not None else []
-        if refusal.trip is not None:
-            drafts.append(Draft(refusal.trip))
-        refused = SignalRefused(rule=refusal.rule, detail=refusal.detail, numbers=refusal.numbers)
-        drafts.append(Draft(refused, self.operation_id, caused_by=PREVIOUS if generated is not None else cause))
-        await self._context.live.append(*drafts)
-
-    async def after_reversal(self) -> None:
-        """Flat after a reversal's exit: enter the other way, if the signal is still of this bar."""
-        entry, self._reversal = self._reversal, None
-        if entry is None or not self._context.trading:
-            return
-        data: SignalGenerated = entry.data
-        side = Side.BUY if data.signal is SignalType.ENTER_LONG else Side.SELL
-        age = (self._context.runtime.clock.now() - entry.timestamp).total_seconds()
-        if age <= self._context.config.entry_patience:
-            await self._enter(side, data.stop_loss, data.take_profit, None, entry)
-
-    async def _enter(
-        self,
-        side: Side,
-        stop_loss: Decimal | None,
-        take_profit: Decimal | None,
-        generated: Draft | None,
-        cause: Entry | None = None,
-    ) -> None:
-        context, operation = self._context, self.operation
-        keeper, situation = context.gatekeeper, context.situation(operation, self.instrument)
-        entering = Entering(operation, self.instrument, side, OrderType.MARKET, self.settings.quantity)
-        refusal = keeper.check(entering, situation)
-        last = situation.last_price
-        if refusal is None and last is not None:
-            try:
-                prices = protection_prices(self.settings, self.instrument, side, last, self.atr)
-            except InvalidInput as error:
-                refusal = Refusal("PROTECTION_UNKNOWN", str(error))
-        if refusal is not None or last is None:
-            await self._refuse(generated, refusal or Refusal("STALE_DATA", "no price has come yet"), cause)
-            return
-        protected = keeper.limits.slippage_protection
-        plan = OrderPlan(
-            side=side,
-            order_type=OrderType.LIMIT if protected else OrderType.MARKET,
-            quantity=self.settings.quantity,
-            purpose=OrderPurpose.ENTRY,
-            reason="signal",
-            limit_price=keeper.marketable_limit(self.instrument, side, last) if protected else None,
-            reference_price=last,
-            stop_loss=stop_loss if stop_loss is not None else prices.stop_loss,
-            take_profit=take_profit if take_profit is not None else prices.take_profit,
-        )
-        orders = context.session(operation).orders
-        before = [generated] if generated is not None else []
-        await orders.place(operation, self.instrument, plan, before=before, caused_by=cause)

@@ -44,6 +44,7 @@ from live_trading.runtime import Runtime
 
 _log = structlog.get_logger(__name__)
 
+_QUIET_LOOK = 0.0005
 _TICK = 1.0
 """Seconds between the engine's own looks at limits, marks and waiting decisions."""
 
@@ -131,7 +132,16 @@ class TradingEngine:
         )
         doubts = DoubtResolver(orders, runtime, config.doubt_patience)
         session = AccountSession(
-            broker, self.live, orders, doubts, market, ticks, runtime, config.times, self._wake_everybody
+            broker,
+            self.live,
+            orders,
+            doubts,
+            market,
+            ticks,
+            runtime,
+            config.times,
+            self._wake_everybody,
+            self._when_quiet,
         )
         return session
 
@@ -342,6 +352,16 @@ class TradingEngine:
         return not any(session.ticks.depth for session in sessions) and all(
             runner.is_idle for runner in self._runners.values()
         )
+
+    async def _when_quiet(self) -> None:
+        """Wait until :attr:`is_quiet`, no longer than a request to the broker may take."""
+        if self.is_quiet:
+            return
+        clock = self._runtime.clock
+        await clock.sleep(0)  # most often the only thing that waits is the tick just put in
+        deadline = clock.monotonic() + self._config.order_timeout
+        while not self.is_quiet and clock.monotonic() < deadline:
+            await clock.sleep(_QUIET_LOOK)
 
     async def _ended_wait(self) -> None:
         await self._ended.wait()

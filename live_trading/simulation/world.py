@@ -195,13 +195,13 @@ class World:
         assert not outcome.refused, outcome.result
         return str(outcome.result["operation_id"])
 
-    async def until(self, condition: Callable[[], bool], within: float) -> bool:
-        """Wait in virtual time until something holds; False when it does not within so many seconds."""
+    async def until(self, condition: Callable[[], bool], within: float, every: float = 0.05) -> bool:
+        """Look ``every`` so often until something holds; False when it does not within so many seconds."""
         deadline = self.clock.monotonic() + within
         while not condition():
             if self.clock.monotonic() >= deadline:
                 return False
-            await self.clock.sleep(0.05)
+            await self.clock.sleep(every)
         return True
 
     async def entries(self) -> list[Entry]:

@@ -43,7 +43,8 @@ class Signal:
     """What a strategy asks for on a closed bar.
 
     ``reason`` is one sentence for people, ``inputs`` the values it looked at (numbers, strings, booleans). A stop or
-    target price given here takes the place of the one the operation's settings would give.
+    target price given here takes the place of the one the operation's settings would give. An entry is at market; with
+    ``limit_price`` it is a limit order, with ``stop_price`` a stop order, with both a stop-limit order.
     """
 
     type: SignalType
@@ -51,6 +52,8 @@ class Signal:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     stop_loss: Decimal | None = None
     take_profit: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

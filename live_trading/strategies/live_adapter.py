@@ -167,7 +167,7 @@ class LiveStrategyAdapter:
             return
         if not isinstance(signal, Signal):
             raise StrategyFailed(self.strategy.name, bar, f"it answered {type(signal).__name__}, not Signal or None")
-        for name in ("stop_loss", "take_profit"):
+        for name in ("stop_loss", "take_profit", "limit_price", "stop_price"):
             price = getattr(signal, name)
             if price is not None and not (isinstance(price, Decimal) and price.is_finite()):
                 raise StrategyFailed(self.strategy.name, bar, f"its {name} {price!r} is not a finite Decimal")

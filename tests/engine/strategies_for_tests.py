@@ -1,6 +1,7 @@
 """Strategies that are bad on purpose, found by their path."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 from live_trading.domain.bar_size import BarSize
 from live_trading.domain.values import SignalType
@@ -24,3 +25,32 @@ class RaisesWhenHolding(Strategy[NoParameters]):
         if not context.position.is_flat:
             raise ZeroDivisionError("an honest mistake")
         return Signal(SignalType.ENTER_LONG, "always")
+
+
+class Offsets(StrategyParameters):
+    """Where the entry's prices lie, as fractions of the bar's close."""
+
+    limit_offset: float | None = None
+    stop_offset: float | None = None
+
+
+class EntersOnce(Strategy[Offsets]):
+    """Asks to go long on every bar while flat; what is open or working already refuses the rest."""
+
+    name = "EntersOnce"
+    Parameters = Offsets
+
+    def warmup(self, parameters: Offsets, primary: BarSize) -> Mapping[BarSize, int]:
+        return {primary: 2}
+
+    def on_bar(self, context: BarContext[Offsets]) -> Signal | None:
+        if not context.position.is_flat:
+            return None
+        close = context.bar.close
+
+        def priced(offset: float | None) -> Decimal | None:
+            return None if offset is None else close * (1 + Decimal(str(offset)))
+
+        parameters = context.parameters
+        limit, stop = priced(parameters.limit_offset), priced(parameters.stop_offset)
+        return Signal(SignalType.ENTER_LONG, "always", limit_price=limit, stop_price=stop)

@@ -29,6 +29,8 @@ class SignalGenerated(EntryData):
     price: Decimal
     reason: str
     inputs: dict[str, Any] = Field(default_factory=dict)
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
     stop_loss: Decimal | None = None
     take_profit: Decimal | None = None
 

@@ -1,0 +1,160 @@
+"""From a signal to an order, or to a refusal that says why: every signal is journaled, whatever comes of it."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from live_trading.domain.entries import (
+    PREVIOUS,
+    Draft,
+    Entry,
+    PositionCloseRequested,
+    SignalGenerated,
+    SignalRefused,
+)
+from live_trading.domain.errors import InvalidInput
+from live_trading.domain.market import Bar
+from live_trading.domain.values import OrderPurpose, OrderType, Side, SignalType
+from live_trading.engine.context import EngineContext
+from live_trading.engine.convergence import RESTING_ENTRY
+from live_trading.orders.gatekeeper import Entering, Refusal
+from live_trading.orders.order_manager import OrderPlan
+from live_trading.orders.protections import Protection, protection_prices
+from live_trading.orders.sizing import entry_quantity
+from live_trading.strategies import Signal
+
+if TYPE_CHECKING:
+    from live_trading.engine.operation_runner import OperationRunner
+
+
+class SignalDesk:
+    """Acts on one operation's signals, on behalf of its runner."""
+
+    def __init__(self, context: EngineContext, runner: "OperationRunner") -> None:
+        self._context = context
+        self._runner = runner
+        self._reversal: Entry | None = None
+
+    async def act(self, signal: Signal, bar: Bar) -> None:
+        """Journal the signal with what follows from it in one append."""
+        runner, operation = self._runner, self._runner.operation
+        data = self._generated(signal, bar)
+        generated = Draft(data, runner.operation_id)
+        if signal.type is SignalType.EXIT:
+            if operation.quantity:
+                await self._context.live.append(generated)  # the fold makes an intent of it; converging acts on it
+            else:
+                await self._refuse(generated, Refusal("NO_POSITION", "there is nothing to exit"))
+            return
+        side = _side_of(signal.type)
+        working = [o for o in self._context.live.ledger.working_orders(operation) if o.purpose is OrderPurpose.ENTRY]
+        if operation.quantity * side.sign > 0 or working:
+            await self._refuse(generated, Refusal("ALREADY_IN_POSITION", "an entry is open or working already"))
+        elif operation.quantity:
+            reversal = PositionCloseRequested(reason=f"reversal: {signal.reason}")
+            entries = await self._context.live.append(generated, Draft(reversal, runner.operation_id))
+            self._reversal = entries[0]
+        else:
+            await self._enter(data, generated, None)
+
+    def _generated(self, signal: Signal, bar: Bar) -> SignalGenerated:
+        instrument = self._runner.instrument
+        prices = {
+            name: None if price is None else instrument.round_price(price)
+            for name in ("limit_price", "stop_price", "stop_loss", "take_profit")
+            for price in (getattr(signal, name),)
+        }
+        return SignalGenerated(
+            signal=signal.type,
+            symbol=bar.symbol,
+            strategy_name=self._runner.settings.strategy_name,
+            bar_size=bar.bar_size,
+            bar_start=bar.start,
+            price=bar.close,
+            reason=signal.reason,
+            inputs=dict(signal.inputs),
+            **prices,
+        )
+
+    async def _refuse(self, generated: Draft | None, refusal: Refusal, cause: Entry | None = None) -> None:
+        drafts = [generated] if generated is not None else []
+        refused = SignalRefused(rule=refusal.rule, detail=refusal.detail, numbers=refusal.numbers)
+        caused_by = PREVIOUS if generated is not None else cause
+        drafts.append(Draft(refused, self._runner.operation_id, caused_by=caused_by))
+        if refusal.trip is not None:
+            drafts.append(Draft(refusal.trip, caused_by=PREVIOUS))
+        await self._context.live.append(*drafts)
+
+    async def after_reversal(self) -> None:
+        """Flat after a reversal's exit: enter the other way, if the signal is not stale by now."""
+        entry, self._reversal = self._reversal, None
+        if entry is None or not self._context.trading:
+            return
+        age = (self._context.runtime.clock.now() - entry.timestamp).total_seconds()
+        if age <= self._context.config.entry_patience:
+            await self._enter(entry.data, None, entry)
+
+    async def _enter(self, signal: SignalGenerated, generated: Draft | None, cause: Entry | None) -> None:
+        """Size, protect and check an entry, and place it; or journal which rule refused it."""
+        context, operation, instrument = self._context, self._runner.operation, self._runner.instrument
+        situation = context.situation(operation, instrument)
+        last = situation.last_price
+        side = _side_of(signal.signal)
+        refusal = None
+        plan: OrderPlan | None = None
+        if last is not None:
+            try:
+                plan = self._plan(signal, side, last)
+            except InvalidInput as error:
+                refusal = Refusal("INVALID_ENTRY", str(error), {"field": error.field})
+        quantity = plan.quantity if plan is not None else self._runner.settings.quantity
+        if refusal is None:
+            asked = Entering(
+                operation, instrument, side, _order_type(signal), quantity, signal.limit_price, signal.stop_price
+            )
+            refusal = context.gatekeeper.check(asked, situation)
+        if refusal is not None or plan is None:
+            await self._refuse(generated, refusal or Refusal("STALE_DATA", "no price has come yet"), cause)
+            return
+        before = [generated] if generated is not None else []
+        orders = context.session(operation).orders
+        await orders.place(operation, instrument, self._at_limit(plan), before=before, caused_by=cause)
+
+    def _plan(self, signal: SignalGenerated, side: Side, last: Decimal) -> OrderPlan:
+        settings, instrument = self._runner.settings, self._runner.instrument
+        order_type = _order_type(signal)
+        price = signal.limit_price or signal.stop_price or last
+        wanted = protection_prices(settings, instrument, side, price, self._runner.atr)
+        wanted = Protection(signal.stop_loss or wanted.stop_loss, signal.take_profit or wanted.take_profit)
+        quantity = entry_quantity(settings, instrument, self._runner.operation.current_capital, price, wanted.stop_loss)
+        return OrderPlan(
+            side=side,
+            order_type=order_type,
+            quantity=quantity,
+            purpose=OrderPurpose.ENTRY,
+            reason="entry at market" if order_type is OrderType.MARKET else RESTING_ENTRY,
+            limit_price=signal.limit_price,
+            stop_price=signal.stop_price,
+            reference_price=last,
+            stop_loss=wanted.stop_loss,
+            take_profit=wanted.take_profit,
+        )
+
+    def _at_limit(self, plan: OrderPlan) -> OrderPlan:
+        """Slippage protection: a market entry goes out as a limit order near the last price."""
+        keeper = self._context.gatekeeper
+        if plan.order_type is not OrderType.MARKET or not keeper.limits.slippage_protection:
+            return plan
+        assert plan.reference_price is not None
+        limit = keeper.marketable_limit(self._runner.instrument, plan.side, plan.reference_price)
+        return replace(plan, order_type=OrderType.LIMIT, limit_price=limit)
+
+
+def _side_of(signal: SignalType) -> Side:
+    return Side.BUY if signal is SignalType.ENTER_LONG else Side.SELL
+
+
+def _order_type(signal: SignalGenerated) -> OrderType:
+    if signal.stop_price is not None:
+        return OrderType.STOP if signal.limit_price is None else OrderType.STOP_LIMIT
+    return OrderType.MARKET if signal.limit_price is None else OrderType.LIMIT
