@@ -8,7 +8,6 @@ import msgspec
 from bson import ObjectId
 
 from live_trading.domain.ids import sequence_of
-from live_trading.domain.values import TransactionRole
 from live_trading.projections.book import Book
 from live_trading.projections.state import ZERO, Anomaly, Fill, LedgerState, Operation, Order, Position, Transaction
 
@@ -84,8 +83,8 @@ class Ledger:
     def take_changes(self) -> tuple[list[Entity], list[Removed]]:
         """What changed since the last call: entities, each once and as it is now, and what is gone for good.
 
-        A correction makes transactions and positions anew; of the objects that were the same thing the last is taken,
-        and what was removed and made again counts as changed only. A trade goes with its EXIT transaction.
+        A correction makes transactions and positions anew: of the objects that were the same thing the last is taken. A
+        thing removed and made again is in both, with the higher number where it changed.
         """
         latest = {_identity(entity): entity for entity in self.changed}
         removed = {(kind, key): Removed(kind, key, number) for kind, key, number in self.removed}
@@ -96,13 +95,7 @@ class Ledger:
             for identity, entity in latest.items()
             if identity not in removed or entity.touched >= removed[identity].number
         ]
-        made = {_identity(entity) for entity in changed}
-        made |= {
-            ("trade", entity.key)
-            for entity in changed
-            if isinstance(entity, Transaction) and entity.role is TransactionRole.EXIT
-        }
-        return changed, [gone for identity, gone in removed.items() if identity not in made]
+        return changed, list(removed.values())
 
     def forget_changes(self) -> None:
         """For folds that nobody projects: keep memory flat."""

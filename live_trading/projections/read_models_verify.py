@@ -106,8 +106,10 @@ class Digests:
         """Follow what a run of entries did."""
         for collection, document in changes.replacements:
             self.stamps[collection][document["_id"].binary] = stamp(document)
-        for collection, identifier, _ in changes.deletions:
-            self.stamps[collection].pop(identifier.binary, None)
+        for collection, identifier, number in changes.deletions:
+            stored = self.stamps[collection].get(identifier.binary)
+            if stored is not None and stored.sequence_number < number:
+                del self.stamps[collection][identifier.binary]
 
     def hash(self, collection: str) -> str:
         """SHA-256 over ids and digests in order of the ids, in hexadecimal."""
