@@ -52,6 +52,9 @@ from live_trading.runtime import Runtime, failpoint
 
 _CONNECT_SECONDS = 2.0
 _FRAME_LIMIT = 64 * 1024 * 1024
+assert PAPER_CAPABILITIES.absence_definitive_after is not None
+_LIFETIME_NS = int(PAPER_CAPABILITIES.absence_definitive_after * 1_000_000_000)
+"""How long a command may be on its way: the exchange carries out nothing older, so later absence is definitive."""
 
 _T = TypeVar("_T")
 
@@ -227,6 +230,7 @@ class PaperBroker(BrokerAdapter):
                     method,
                     path,
                     params={"account": self._account},
+                    headers={wire.SEND_BY_HEADER: str(self._runtime.clock.now_ns() + _LIFETIME_NS)},
                     content=b"" if body is None else msgspec.json.encode(body),
                     extensions={"trace": journey.trace},
                 )

@@ -27,6 +27,7 @@ from live_trading.brokers.types import (
     Placed,
     Rejected,
     TickEvent,
+    Unknown,
 )
 from live_trading.domain.values import OrderType, Side
 from live_trading.paper_exchange.options import READY_FILE, STORE_FILE, PaperExchangeOptions
@@ -197,6 +198,31 @@ async def test_nothing_listens_there_is_provably_not_sent(manager: Manager) -> N
         await broker.place(OrderRequest("A", instrument, Side.BUY, OrderType.MARKET, D(1)))
     with pytest.raises(Retryable):
         await broker.connect(None)
+    await broker.close()
+
+
+async def test_order_that_lay_in_a_frozen_exchange_does_not_come_to_life_when_it_thaws(manager: Manager) -> None:
+    process = manager.process()
+    await process.start(watch=False)
+    broker = manager.broker(process, request_timeout=0.5, silence_limit=1.5)
+    await broker.connect(None)
+    instrument = await broker.resolve("EUR-USD")
+    tape = Tape(broker, manager.runtime)
+    psutil.Process(process.pid).suspend()
+    sent = manager.runtime.clock.monotonic()
+    with pytest.raises(InDoubt):
+        await broker.place(OrderRequest("FROZEN", instrument, Side.BUY, OrderType.MARKET, D(1)))
+    assert isinstance(await broker.find_order("FROZEN"), Unknown)
+    assert "silent" in (await tape.ended()).reason
+    definitive = sent + 0.5 + (broker.capabilities.absence_definitive_after or 0)
+    await wait_for(lambda: manager.runtime.clock.monotonic() > definitive)
+    psutil.Process(process.pid).resume()
+    snapshot = await broker.connect(None)
+    assert snapshot.executions == ()
+    assert isinstance(await broker.find_order("FROZEN"), Absent)
+    placed = await broker.place(OrderRequest("WARM", instrument, Side.BUY, OrderType.MARKET, D(1)))
+    assert isinstance(placed, Placed)
+    assert isinstance(await broker.find_order("FROZEN"), Absent)
     await broker.close()
 
 

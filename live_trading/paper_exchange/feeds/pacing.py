@@ -11,6 +11,7 @@ from live_trading.paper_exchange.feeds.synthetic import SyntheticFeed
 from live_trading.runtime.clock import Clock
 
 _SECOND = 1_000_000_000
+_MINUTE = 60 * _SECOND
 _OPEN_STEP = 5 * _SECOND
 _CLOSED_STEP = 60 * _SECOND
 _RUN_ON = 300 * _SECOND
@@ -104,8 +105,12 @@ class Pacer:
     async def _replay(self) -> None:
         tick = self._feed.next()
         if tick is not None:
-            self._tell(tick.time_ns)
+            # A recording counts as listened to from the beginning of its first minute, so that its first bar is whole.
+            self._tell(tick.time_ns - tick.time_ns % _MINUTE)
         await self._wait(self._started, 0.02)
+        if tick is not None:
+            self._tell(self._told_ns)  # again, for those who have come meanwhile
+            self._told_ns = tick.time_ns  # the tick itself is next: two times in a row may reach a reader as the later
         anchor_ns, since = self._told_ns, self._clock.monotonic()
         count = last_ns = 0
         while tick is not None:

@@ -175,7 +175,9 @@ class NativeFront:
         if fault is not None and fault.kind is FaultKind.DROP_BEFORE_ACCEPT:
             await self._cut(request)
             return Response(status_code=503)
-        answer = act()
+        answer = act() if self._in_time(request) else None
+        if answer is None:
+            raise _refusal(422, "TOO_LATE", "it came after the time it was to be carried out by (or clocks differ)")
         if fault is not None and fault.kind is FaultKind.DROP_AFTER_ACCEPT:
             await self._cut(request)
         elif fault is not None and fault.kind is FaultKind.ACCEPTED_504:
@@ -186,6 +188,11 @@ class NativeFront:
             return _json(wire.ErrorMessage(answer.code, answer.text), _STATUS.get(answer.code, 422))
         attached = {child.client_order_id or "": str(child.order_id) for child in answer.attached}
         return _json(wire.PlacedMessage(str(answer.order.order_id), attached), 201 if operation == "place" else 200)
+
+    def _in_time(self, request: Request) -> bool:
+        """Whether a command still counts: one that lay in a frozen process's socket for long must not come to life."""
+        send_by = request.headers.get(wire.SEND_BY_HEADER, "")
+        return not send_by.isdigit() or self._exchange.clock.now_ns() <= int(send_by)
 
     # Questions
 

@@ -19,7 +19,9 @@ GET     /v1/candles                         ``symbol``, ``bar_size``, ``start_ns
 ======  ==================================  =============================================================
 
 All but health and instruments take ``account`` (the first account where it is left out). A refusal has a status of 4xx
-and an ``ErrorMessage`` whose code says why: then, and only then, nothing was changed.
+and an ``ErrorMessage`` whose code says why: then, and only then, nothing was changed. A command with the header
+``X-Send-By-Ns`` (nanoseconds since 1970) is refused with TOO_LATE after that time: what has not been carried out by
+then never will be, which is what makes an order's absence definitive.
 
 Stream
 ------
@@ -37,7 +39,7 @@ from live_trading.domain.market import Bar, Ohlc, QuoteTick, Tick, TradeTick
 from live_trading.domain.values import OrderStatus, OrderType, Side, TimeInForce
 from live_trading.paper_exchange import core
 
-_ZERO = Decimal(0)
+SEND_BY_HEADER = "X-Send-By-Ns"
 
 
 class ErrorMessage(msgspec.Struct, frozen=True):
