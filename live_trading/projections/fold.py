@@ -108,8 +108,10 @@ def _retire_fills(ledger: Ledger, operation: Operation, is_old: Callable[[int, d
         del ledger.executions[f"{fill.broker}|{fill.execution_id}"]
 
 
-_SOURCES = ("state.py", "book.py", "ledger.py", "fold.py", "folds/operations.py", "folds/orders.py", "folds/system.py")
-FOLD_VERSION: Final = hashlib.sha256(
-    b"".join((Path(__file__).parent / source).read_bytes() for source in _SOURCES)
-).hexdigest()[:16]
-"""Changes with any change to the fold's source, so that a snapshot of another fold is never taken for this one's."""
+_PACKAGE = Path(__file__).parent.parent
+_SOURCES = sorted(
+    path for folder in ("projections/folds", "domain", "domain/entries") for path in (_PACKAGE / folder).glob("*.py")
+) + [_PACKAGE / "projections" / name for name in ("state.py", "book.py", "ledger.py", "fold.py")]
+FOLD_VERSION: Final = hashlib.sha256(b"".join(path.read_bytes() for path in _SOURCES)).hexdigest()[:16]
+"""Changes with any change to the source of the fold or of what it folds, so that a snapshot made by other code is never
+taken for one of this code's."""
