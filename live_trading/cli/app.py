@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from live_trading.cli import inspection, operations, records, services, trading
+from live_trading.cli import doctor, inspection, operations, records, services, settings, trading
 from live_trading.cli.exits import Exit
 from live_trading.cli.run import run as run_everything
 from live_trading.cli.shell import command
@@ -42,6 +42,7 @@ command(app, "engine")(services.engine)
 command(app, "paper-exchange")(services.paper_exchange)
 command(app, "recover")(inspection.recover)
 command(app, "reconcile")(inspection.reconcile)
+command(app, "doctor")(doctor.doctor)
 command(app, "state")(records.state)
 command(app, "rebuild")(records.rebuild)
 app.add_typer(operations.app, name="operations")
@@ -49,6 +50,9 @@ app.add_typer(trading.positions, name="positions")
 app.add_typer(trading.orders, name="orders")
 app.add_typer(trading.discrepancies, name="discrepancies")
 app.add_typer(trading.kill_switch, name="kill-switch")
+app.add_typer(settings.config, name="config")
+app.add_typer(settings.strategies, name="strategies")
+app.add_typer(settings.instruments, name="instruments")
 app.add_typer(records.journal, name="journal")
 app.add_typer(records.snapshots, name="snapshots")
 
