@@ -85,6 +85,9 @@ class PaperExchangeServer:
         exchange.restore(store.load(), minutes)
         store.check(position for name in exchange.engine.accounts for position in exchange.positions(name))
         self._restore_feed(exchange, minutes)
+        if isinstance(self._feed, RecordedFeed):
+            for symbol in self._feed.symbols:  # asked once now: a calendar of holidays takes a second to load
+                exchange.engine.markets[symbol].sessions.is_open(self._feed.start_ns)
         store.feed_state = self._feed.state
         return exchange
 

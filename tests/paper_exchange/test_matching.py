@@ -198,6 +198,14 @@ def test_closed_market_refuses_market_orders_and_lets_others_rest_until_it_trade
     assert world.fills(limit) == [(D(1), D("501.01"))]
 
 
+def test_order_before_the_market_has_a_time_is_refused() -> None:
+    world = World()
+    world.now = 0
+    refused = world.try_place(world.limit(BUY, 1, "1.0900"))
+    assert isinstance(refused, Refused)
+    assert refused.code is Refusal.MARKET_CLOSED
+
+
 def test_quote_of_yesterday_trades_nothing_this_morning() -> None:
     world = World(listing("SPY"))
     world.now = 1_700_058_600 * SECOND

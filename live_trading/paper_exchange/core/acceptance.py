@@ -52,6 +52,8 @@ class Acceptance:
         """The first reason not to accept an order, money apart."""
         if account not in self._accounts:
             return Refused(Refusal.UNKNOWN_ACCOUNT, f"there is no account {account}")
+        if now_ns <= 0:
+            return Refused(Refusal.MARKET_CLOSED, "the market's time is not known before its first tick")
         listing = self._catalogue.get(new.symbol)
         if listing is None:
             return Refused(Refusal.UNKNOWN_INSTRUMENT, f"{new.symbol} is not traded here")
