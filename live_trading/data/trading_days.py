@@ -8,6 +8,7 @@ from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from live_trading.domain.holidays import open_spans
 from live_trading.domain.instrument import TradingHours
 from live_trading.domain.market import ns_from_utc
 from live_trading.runtime import utc_from_ns
@@ -65,8 +66,22 @@ class TradingCalendar:
     def _day_from(self, start: datetime) -> TradingDay:
         start_ns = ns_from_utc(start)
         end_ns = ns_from_utc(self._hours.trading_day_start(start + _LONGEST_DAY))
+        spans = self._scheduled(start, start_ns, end_ns)
+        if self._hours.calendar is not None:
+            really = open_spans(self._hours.calendar, start.year)
+            spans = {
+                (max(opens, opening), min(closes, closing))
+                for opens, closes in spans
+                for opening, closing in really
+                if max(opens, opening) < min(closes, closing)
+            }
+        ordered = tuple(sorted(spans))
+        return TradingDay(start_ns, end_ns, ordered[-1][1] if ordered else start_ns, ordered)
+
+    def _scheduled(self, start: datetime, start_ns: int, end_ns: int) -> set[tuple[int, int]]:
+        """The day's sessions by the week alone."""
         if not self._hours.sessions:
-            return TradingDay(start_ns, end_ns, end_ns, ((start_ns, end_ns),))
+            return {(start_ns, end_ns)}
         local = start.astimezone(self._zone).date()
         monday = local - timedelta(days=local.weekday())
         spans = set()
@@ -78,8 +93,7 @@ class TradingCalendar:
                     closes = self._moment(week + timedelta(weeks=1), closing)
                 if opens < end_ns and closes > start_ns:
                     spans.add((max(opens, start_ns), min(closes, end_ns)))
-        ordered = tuple(sorted(spans))
-        return TradingDay(start_ns, end_ns, ordered[-1][1] if ordered else start_ns, ordered)
+        return spans
 
     def _moment(self, monday: date, text: str) -> int:
         """``"SUN 17:00"`` local time in the week of ``monday``, in nanoseconds."""

@@ -1,14 +1,18 @@
 """What is traded: tick size, lot, multiplier, currency and trading hours."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from live_trading.domain.values import AssetClass
+from live_trading.domain.errors import InvalidInput
+from live_trading.domain.holidays import span_from
+from live_trading.domain.market import ns_from_utc
+from live_trading.domain.values import AssetClass, OptionRight
+from live_trading.runtime.clock import utc_from_ns
 
 _DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _WEEK = 7 * 86_400
@@ -26,7 +30,9 @@ class TradingHours(BaseModel):
 
     ``sessions`` are pairs ``("SUN 17:00", "MON 17:00")`` of local opening and closing times; no session at all means
     the market never closes. ``day_start`` is the local time at which a new trading day begins (what a daily bar is
-    aligned to). Holidays are not in here; a market that stays shut on one is seen as having no data.
+    aligned to). ``calendar`` names the exchange's calendar of holidays and half days (``XNYS``, ``CMES``, …, see
+    :mod:`live_trading.domain.holidays`): the market trades when the sessions say so and the calendar does too. Without
+    one, a holiday is seen as a day without data.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,6 +40,7 @@ class TradingHours(BaseModel):
     timezone: str = "UTC"
     sessions: tuple[tuple[str, str], ...] = ()
     day_start: str = "00:00"
+    calendar: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_./-]{1,32}$")
 
     @field_validator("sessions")
     @classmethod
@@ -42,8 +49,22 @@ class TradingHours(BaseModel):
             _second_of_week(opening), _second_of_week(closing)
         return sessions
 
+    @property
+    def never_closes(self) -> bool:
+        """Whether there is nothing to ask."""
+        return not self.sessions and self.calendar is None
+
     def is_open(self, at: datetime) -> bool:
         """Whether the market trades at the aware time ``at``."""
+        if not self._is_scheduled(at):
+            return False
+        if self.calendar is None:
+            return True
+        span = span_from(self.calendar, at.astimezone(UTC).year, ns_from_utc(at))
+        return span is not None and span[0] <= ns_from_utc(at)
+
+    def _is_scheduled(self, at: datetime) -> bool:
+        """Whether it is a session's time by the week alone."""
         if not self.sessions:
             return True
         local = at.astimezone(ZoneInfo(self.timezone))
@@ -52,7 +73,21 @@ class TradingHours(BaseModel):
 
     def next_open(self, at: datetime) -> datetime:
         """The first moment from ``at`` on (to the minute) when the market trades; ``at`` itself if it does now."""
-        if self.is_open(at):
+        moment = self._next_scheduled(at)
+        if self.calendar is None:
+            return moment
+        while not self.is_open(moment):
+            span = span_from(self.calendar, moment.year, ns_from_utc(moment))
+            if span is None:
+                raise InvalidInput("hours.calendar", f"{self.calendar} knows no session after {moment}", "Name another")
+            opens = max(moment, utc_from_ns(span[0]))
+            # Within the calendar's session but not within ours: nothing of this session may be left.
+            moment = self._next_scheduled(opens if opens > moment else moment + timedelta(minutes=1))
+        return moment
+
+    def _next_scheduled(self, at: datetime) -> datetime:
+        """The first moment from ``at`` on that is a session's by the week alone."""
+        if self._is_scheduled(at):
             return at
         zone = ZoneInfo(self.timezone)
         local = at.astimezone(zone)
@@ -95,6 +130,7 @@ US_STOCK_HOURS = TradingHours(
     timezone="America/New_York",
     sessions=tuple((f"{day} 09:30", f"{day} 16:00") for day in _DAYS[:5]),
     day_start="09:30",
+    calendar="XNYS",
 )
 CME_HOURS = TradingHours(
     timezone="America/New_York",
@@ -103,7 +139,21 @@ CME_HOURS = TradingHours(
         for day, after in (("SUN", "MON"), ("MON", "TUE"), ("TUE", "WED"), ("WED", "THU"), ("THU", "FRI"))
     ),
     day_start="18:00",
+    calendar="CMES",
 )
+
+
+class OptionContract(BaseModel):
+    """What makes an option that option."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    underlying: str = Field(
+        description='our symbol of what it is an option on, e.g. "SPY"', min_length=1, max_length=32
+    )
+    right: OptionRight
+    strike: Decimal = Field(gt=0, description="the price at which it may be exercised")
+    expiry: date = Field(description="the last day it trades, in the exchange's time zone")
 
 
 class Instrument(BaseModel):
@@ -121,6 +171,13 @@ class Instrument(BaseModel):
         default="QUOTE", description="whether its ticks are quotes (bid, ask) or trades (price, size)"
     )
     hours: TradingHours = ALWAYS_OPEN
+    option: OptionContract | None = Field(default=None, description="for options, and only for them")
+
+    @model_validator(mode="after")
+    def _option_is_described(self) -> Self:
+        if (self.asset_class is AssetClass.OPTION) != (self.option is not None):
+            raise ValueError("option goes with asset_class OPTION: give both or neither")
+        return self
 
     def round_price(self, price: Decimal, direction: Literal["nearest", "up", "down"] = "nearest") -> Decimal:
         """The price on this instrument's grid."""

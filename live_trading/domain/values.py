@@ -171,3 +171,11 @@ class AssetClass(StrEnum):
     FX = "FX"
     FUTURE = "FUTURE"
     STOCK = "STOCK"
+    OPTION = "OPTION"
+
+
+class OptionRight(StrEnum):
+    """A CALL is a right to buy the underlying at the strike, a PUT one to sell it."""
+
+    CALL = "CALL"
+    PUT = "PUT"

@@ -17,7 +17,7 @@ class Sessions:
 
     def __init__(self, hours: TradingHours) -> None:
         self._hours = hours
-        self._always = not hours.sessions
+        self._always = hours.never_closes
         self._open: tuple[int, bool] = (-1, False)
         self._day: tuple[int, int] = (-1, 0)
 
