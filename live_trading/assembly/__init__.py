@@ -16,7 +16,7 @@ from live_trading.assembly.inbox import MongoInbox
 from live_trading.assembly.keeper import MongoKeeper
 from live_trading.assembly.ledger import Restored, restore_ledger
 from live_trading.assembly.service import EngineService, Phase, Status, cause_of
-from live_trading.assembly.storage import Storage, has_data, open_storage
+from live_trading.assembly.storage import Storage, has_data, open_storage, said
 
 __all__ = [
     "BROKER_NAME",
@@ -40,4 +40,5 @@ __all__ = [
     "paper_broker",
     "paper_brokers",
     "restore_ledger",
+    "said",
 ]

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from pymongo.errors import PyMongoError
 
 from live_trading.assembly.exchange import exchange_directory, exchange_health
-from live_trading.assembly.storage import Storage, has_data, open_storage
+from live_trading.assembly.storage import Storage, has_data, open_storage, said
 from live_trading.brokers.errors import BrokerError
 from live_trading.config import Settings
 from live_trading.database import DatabaseError, check_requirements
@@ -134,7 +134,7 @@ async def _in_database(settings: Settings, storage: Storage, runtime: Runtime) -
         yield await _read_models(storage, reader)
         yield await _state(reader, MongoSnapshots(database))
     except (PyMongoError, JournalError, DatabaseError) as error:
-        yield Check(name, Level.FAIL, " ".join(str(error).split())[:300], "Check that MongoDB runs and is reachable")
+        yield Check(name, Level.FAIL, said(error)[:300], "Check that MongoDB runs and is reachable")
 
 
 async def _clock(storage: Storage, runtime: Runtime) -> Check:

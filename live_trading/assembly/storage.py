@@ -1,5 +1,6 @@
 """The database of a data directory: the bundled one, or the one MONGODB_URL names."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from live_trading.database import EmbeddedMongo, check_requirements, connect, re
 from live_trading.runtime import Runtime
 
 BUNDLED_CACHE_GIGABYTES = 0.25
+
+_INNER_LIFE = re.compile(r" \(configured timeouts:[^)]*\)(?:, Timeout: .*>\]>)?")
 
 Client = AsyncMongoClient[dict[str, Any]]
 
@@ -75,3 +78,8 @@ def has_data(settings: Settings) -> bool:
     if settings.database.mongodb.url is not None:
         return True
     return (settings.engine.data_dir / "mongodb" / "mongod.json").exists()
+
+
+def said(error: BaseException) -> str:
+    """An error on one line, without what only the driver's authors understand."""
+    return _INNER_LIFE.sub("", " ".join(str(error).split()))

@@ -8,7 +8,7 @@ from typing import Any
 
 from pymongo.errors import PyMongoError
 
-from live_trading.assembly import Storage, has_data, open_storage
+from live_trading.assembly import Storage, has_data, open_storage, said
 from live_trading.cli.exits import EngineAway, NotFound, WasRefused
 from live_trading.cli.shell import Shell
 from live_trading.config import Settings
@@ -61,7 +61,7 @@ async def opened(shell: Shell, *, create: bool = False) -> AsyncIterator[Access]
                 await storage.client.admin.command("ping")
             except PyMongoError as error:
                 raise DatabaseError(
-                    f"MONGODB_URL: MongoDB cannot be reached at {storage.where}: {str(error)[:200]}. "
+                    f"MONGODB_URL: MongoDB cannot be reached at {storage.where}: {said(error)[:200]}. "
                     "Check the address, that it runs, and that it lets us in"
                 ) from error
             reader = MongoJournalReader(storage.database, runtime.clock)

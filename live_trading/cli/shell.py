@@ -24,6 +24,7 @@ from pymongo.errors import PyMongoError
 from rich.console import Console
 
 from live_trading import observability
+from live_trading.assembly import said
 from live_trading.cli.exits import CommandError, Exit
 from live_trading.config import ConfigError, LogFormat, LoggingSettings, LogLevel, Settings
 from live_trading.domain.errors import InvalidInput, LiveTradingError
@@ -125,26 +126,22 @@ def _log_little(debug: bool, secrets: tuple[SecretStr, ...] = ()) -> None:
 def explained(error: BaseException) -> tuple[Exit, list[str], dict[str, Any]]:
     """An error as an exit code, lines for people and fields for machines."""
     if isinstance(error, CommandError):
-        return error.code, [_one_line(error)], dict(error.details)
+        return error.code, [said(error)], dict(error.details)
     if isinstance(error, ConfigError):
         return Exit.USAGE, [str(problem) for problem in error.problems], {}
     if isinstance(error, InvalidInput):
-        return Exit.USAGE, [_one_line(error)], {"field": error.field}
+        return Exit.USAGE, [said(error)], {"field": error.field}
     if isinstance(error, Fenced):
-        return Exit.FENCED, [f"{_one_line(error)}. This one has ended; nothing was written or sent since"], {}
+        return Exit.FENCED, [f"{said(error)}. This one has ended; nothing was written or sent since"], {}
     if isinstance(error, LiveTradingError):
-        return Exit.FAILED, [_one_line(error)], {}
+        return Exit.FAILED, [said(error)], {}
     if isinstance(error, PyMongoError):
-        text = f"database: MongoDB does not answer: {_one_line(error)[:300]}"
+        text = f"database: MongoDB does not answer: {said(error)[:300]}"
         return Exit.FAILED, [f"{text}. Run live-trading doctor"], {}
     if isinstance(error, OSError) and error.filename is not None:
         return Exit.FAILED, [f"{error.filename}: {error.strerror}. Check that it is there and may be used"], {}
-    text = f"{type(error).__name__}: {_one_line(error)}"
+    text = f"{type(error).__name__}: {said(error)}"
     return Exit.INTERNAL, [f"internal: {text}. This is a fault of the program; --debug shows where"], {}
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
 
 
 def run_loop(main: Coroutine[Any, Any, T]) -> T:
