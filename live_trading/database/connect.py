@@ -30,6 +30,7 @@ NEEDED_ACTIONS: Final = (
 """What the engine's user must be allowed to do in its database: readWrite and dbAdmin together have all of it."""
 
 _SCRATCH: Final = "requirements_check"
+_SOCKET_TIMEOUT_MS: Final = 60_000
 _MINIMUM_VERSION: Final = (6, 0)
 # Up to the last @ there is, wherever it stands: a password that was not escaped must not show either.
 _CREDENTIALS: Final = re.compile(r"(?<=://).*(?=@)")
@@ -43,8 +44,9 @@ def redact(url: str) -> str:
 def connect(url: str, *, timeout: float = 5.0, **options: Any) -> Client:
     """A client with what the journal relies on: aware UTC times, majority and journaled writes, bounded waits.
 
-    ``timeout`` in seconds bounds finding the primary and opening a connection. ``options`` are the driver's. Nothing is
-    contacted yet. Raises :class:`InvalidInput` for a URL that cannot be read.
+    ``timeout`` in seconds bounds finding the primary and opening a connection; no single answer is waited for longer
+    than a minute. ``options`` are the driver's. Nothing is contacted yet. Raises :class:`InvalidInput` for a URL that
+    cannot be read.
     """
     settings: dict[str, Any] = {
         "tz_aware": True,
@@ -56,6 +58,7 @@ def connect(url: str, *, timeout: float = 5.0, **options: Any) -> Client:
         "appname": "live-trading",
         "serverSelectionTimeoutMS": int(timeout * 1000),
         "connectTimeoutMS": int(timeout * 1000),
+        "socketTimeoutMS": _SOCKET_TIMEOUT_MS,
     }
     try:
         return AsyncMongoClient(url, **(settings | options))
@@ -103,7 +106,9 @@ async def check_requirements(client: Client, database_name: str) -> None:
     else:
         problems += await _missing_rights(client, database_name)
         if not problems:
-            problems += await _try_writes(client[database_name])
+            # Named by our connection: an engine and an api may be checking at the same moment.
+            scratch = f"{_SCRATCH}_{hello.get('connectionId', 0)}"
+            problems += await _try_writes(client[database_name], scratch)
     if problems:
         raise RequirementsNotMet(tuple(f"MONGODB_URL: {problem}" for problem in problems))
 
@@ -132,22 +137,22 @@ def _covers(resource: Mapping[str, Any], database_name: str) -> bool:
     return resource.get("db") in ("", database_name) and resource.get("collection") == ""
 
 
-async def _try_writes(database: Database) -> list[str]:
+async def _try_writes(database: Database, name: str) -> list[str]:
     """Do once, on a collection of its own, everything the journal does."""
     step = "creating a collection"
     try:
-        await database.drop_collection(_SCRATCH)
-        await database.create_collection(_SCRATCH, clusteredIndex={"key": {"_id": 1}, "unique": True})
+        await database.drop_collection(name)
+        await database.create_collection(name, clusteredIndex={"key": {"_id": 1}, "unique": True})
         step = "changing a collection's validator (collMod)"
-        await database.command({"collMod": _SCRATCH, "validator": {"epoch": {"$gte": Int64(0)}}})
+        await database.command({"collMod": name, "validator": {"epoch": {"$gte": Int64(0)}}})
         step = "a write acknowledged by a majority, on disk, within 10 s"
-        scratch = database.get_collection(_SCRATCH, write_concern=WriteConcern("majority", j=True, wtimeout=10_000))
+        scratch = database.get_collection(name, write_concern=WriteConcern("majority", j=True, wtimeout=10_000))
         await scratch.insert_one({"_id": Int64(1), "epoch": Int64(0)})
         step = "opening a change stream"
         async with await scratch.watch(max_await_time_ms=1):
             pass
         step = "dropping a collection"
-        await database.drop_collection(_SCRATCH)
+        await database.drop_collection(name)
     except PyMongoError as error:
         return [
             f"{step} failed: {error}. The user needs readWrite and dbAdmin on {database.name!r}, the set a majority"

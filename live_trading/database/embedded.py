@@ -40,7 +40,7 @@ class EmbeddedMongo:
         self, data_directory: Path, runtime: Runtime, *, cache_gigabytes: float = 0.25, program: Path | None = None
     ) -> None:
         """``program``: the ``mongod`` to run instead of the one that is found."""
-        self._directory = data_directory.absolute() / "mongodb"
+        self._directory = data_directory.resolve() / "mongodb"
         self._runtime = runtime
         self._clock = runtime.clock
         self._cache = cache_gigabytes

@@ -36,7 +36,8 @@ _HASH_ELEMENT: Final = b"\x05hash\x00\x20\x00\x00\x00\x00"
 _AFTER_CANONICAL: Final = len(_HASH_ELEMENT) + 32 + 1  # the hash element and the final NUL
 _SMALLEST: Final = 128  # no entry is as small as this
 _LENGTH: Final = Struct("<i")
-_LENGTH_AND_ID: Final = Struct("<i5xq")  # int32 length, type and name of _id, int64 _id
+_LENGTH_AND_ID: Final = Struct("<i5sq")  # int32 length, type and name of _id, int64 _id
+_ID: Final = b"\x12_id\x00"
 _sha256 = hashlib.sha256
 _combine = datetime.combine
 
@@ -243,7 +244,7 @@ def split(documents: bytes) -> Iterator[bytes]:
 
 def claimed_sequence_number(document: bytes) -> int:
     """The ``_id`` a document gives itself; 0 when it has none in the right place."""
-    if len(document) < 17 or document[4:9] != b"\x12_id\x00":
+    if len(document) < 17 or document[4:9] != _ID:
         return 0
     return int.from_bytes(document[9:17], "little", signed=True)
 
@@ -264,10 +265,12 @@ def check_chain(documents: bytes, after: int, previous_hash: bytes | None) -> in
         number += 1
         if end - position < _SMALLEST:
             raise Damaged(number, "the document is cut short")
-        length, found = head_at(documents, position)
+        length, name, found = head_at(documents, position)
         past = position + length
         if length < _SMALLEST or past > end:
             raise Damaged(number, "the document is cut short")
+        if name != _ID:
+            raise ChainBroken(number, "it has no 64-bit _id in front: the entry was replaced")
         if found != number:
             if found > number:
                 raise GapDetected(number, found)

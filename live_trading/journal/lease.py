@@ -47,6 +47,7 @@ class Lease:
         self._epoch = 0
         self._deadline = 0.0
         self._waiting_for: str | None = None
+        self._stopped = False
 
     @property
     def epoch(self) -> int:
@@ -127,10 +128,10 @@ class Lease:
             if self._on_waiting is not None:
                 self._on_waiting(what)
 
-    async def keep(self) -> JournalError:
-        """Renew until that fails for good; return why. Run it in the background."""
+    async def keep(self) -> JournalError | None:
+        """Renew until that fails for good, and return why, or until :meth:`stop`. Run it in the background."""
         due = self._clock.monotonic() + self._ttl / 3
-        while True:
+        while not self._stopped:
             await self._clock.sleep(max(0.0, min(due - self._clock.monotonic(), self.remaining())))
             sent = self._clock.monotonic()
             if sent >= self._deadline:
@@ -145,6 +146,11 @@ class Lease:
                 return Fenced(self._epoch, f"the lease of engine {self._engine_id!r} was taken over")
             self._deadline = sent + self._ttl
             due = sent + self._ttl / 3
+        return None
+
+    def stop(self) -> None:
+        """Let :meth:`keep` end, even if its cancellation meets an answer of the store's."""
+        self._stopped = True
 
     def _lost(self) -> JournalError:
         try:

@@ -1,5 +1,6 @@
 """The journal's documents in MongoDB: one clustered collection, fenced by its validator, and the leases beside it."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, cast
@@ -40,10 +41,30 @@ _WAKE_UP_MS: Final = 1_000
 Database = AsyncDatabase[dict[str, Any]]
 
 
+class _HeedingCancellation:
+    """Raises the cancellation that the driver swallowed.
+
+    When the answer comes in the very moment in which the waiting task is cancelled, the driver lets the answer win, and
+    a loop that was told to end would go on for ever.
+    """
+
+    __slots__ = ("_before", "_task")
+
+    def __init__(self) -> None:
+        self._task = asyncio.current_task()
+        self._before = self._task.cancelling() if self._task is not None else 0
+
+    def check(self) -> None:
+        if self._task is not None and self._task.cancelling() > self._before:
+            raise asyncio.CancelledError
+
+
 @asynccontextmanager
 async def _reaching(what: str) -> AsyncIterator[None]:
+    cancellation = _HeedingCancellation()
     try:
         yield
+        cancellation.check()
     except OperationFailure as error:
         if error.code in _NOT_ALLOWED:
             raise InvalidInput(
@@ -90,11 +111,13 @@ class MongoSource(Source):
     async def batches(self, after: int, to: int | None) -> AsyncGenerator[bytes, None]:
         numbers = {"$gt": Int64(after)} if to is None else {"$gt": Int64(after), "$lte": Int64(to)}
         async with _reaching(f"reading the journal after entry {after}"):
+            cancellation = _HeedingCancellation()
             cursor = self._journal.find_raw_batches(
                 {"_id": numbers}, sort=[("_id", 1)], batch_size=self._batch_size, cursor_type=CursorType.EXHAUST
             )
             try:
                 async for batch in cursor:
+                    cancellation.check()
                     # The driver's stubs say documents; a raw batch is bytes.
                     yield cast(bytes, batch)
             finally:
@@ -113,6 +136,7 @@ class _ChangeStream(Arrivals):
         self._stream: AsyncCollectionChangeStream[RawBSONDocument] | None = None
 
     async def wait(self, after: int) -> None:
+        cancellation = _HeedingCancellation()
         try:
             if self._stream is None:
                 # What came before the stream stood is not told by it: the follower looks again right after this.
@@ -120,10 +144,11 @@ class _ChangeStream(Arrivals):
                     [{"$match": {"operationType": "insert"}}, {"$project": {"documentKey": 1}}],
                     max_await_time_ms=_WAKE_UP_MS,
                 )
-                return
-            while (change := await self._stream.try_next()) is not None:
-                if change["documentKey"]["_id"] > after:
-                    return
+            else:
+                while (change := await self._stream.try_next()) is not None:
+                    if change["documentKey"]["_id"] > after:
+                        break
+            cancellation.check()
         except PyMongoError:
             await self.close()
             await self._clock.sleep(_WAKE_UP_MS / 1000)
@@ -186,6 +211,7 @@ class MongoStore(MongoSource, Store):
             "ordered": True,
             "writeConcern": _DURABLE,
         }
+        cancellation = _HeedingCancellation()
         try:
             reply = await self._database.command(command)
         except PyMongoError as error:
@@ -197,6 +223,7 @@ class MongoStore(MongoSource, Store):
             raise Uncertain(f"{first['errmsg']} (code {first['code']})")
         if failure := reply.get("writeConcernError"):
             raise Uncertain(f"{failure['errmsg']} (code {failure['code']})")
+        cancellation.check()
 
     async def tail(self) -> bytes | None:
         journal = self._journal.with_options(read_concern=ReadConcern("linearizable"))

@@ -1,5 +1,6 @@
 """Becoming the writer: lease, fence, tail, ``ENGINE_STARTED``, in this order."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import bson
@@ -55,7 +56,9 @@ async def open_writer(
         lease.check()
         head, deployment_id = _head(codec, tail, lease.epoch), await _deployment_id(store, runtime)
     except BaseException:
-        await lease.release()
+        # Given back if that is possible; else it runs out by itself.
+        with suppress(JournalUnavailable, TimeoutError):
+            await lease.release()
         raise
     writer = Writer(store, lease, codec, runtime, head, deployment_id)
     writer.start()

@@ -233,14 +233,15 @@ class Writer(JournalWriter):
 
     async def _drain(self) -> None:
         """Write what is queued while others append."""
-        while True:
+        while self._failure is None:
             await self._wake.wait()
             self._wake.clear()
             try:
                 await self._drain_once()
             except Exception as error:  # whatever it is, the writer must not go on
                 self._fail(error)
-            self._leave()
+            finally:
+                self._leave()
 
     async def _drain_once(self) -> None:
         while True:
@@ -357,7 +358,9 @@ class Writer(JournalWriter):
 
     async def _keep_lease(self) -> None:
         try:
-            self._fail(await self._lease.keep())
+            failure = await self._lease.keep()
+            if failure is not None:
+                self._fail(failure)
         except Exception as error:  # whatever it is, the lease is not renewed any more
             self._fail(error)
 
@@ -390,6 +393,7 @@ class Writer(JournalWriter):
             finally:
                 idle.cancel()
                 failed.cancel()
+        self._lease.stop()
         await self._tasks.close()
         if self._failure is None:
             self._failure = JournalClosed("the journal's writer is closed")

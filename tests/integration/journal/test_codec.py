@@ -31,7 +31,6 @@ from live_trading.domain.instrument import FX_HOURS, Instrument
 from live_trading.domain.operation import OperationSettings
 from live_trading.domain.values import AssetClass, SignalType, StopLossType
 from live_trading.journal import ChainBroken, EntryCodec, GapDetected, UnknownEntry
-from live_trading.journal.codec import OPTIONS
 from live_trading.journal.decimals import from_decimal128, to_decimal128
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=30)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import bson
 import pytest
 from bson import Int64
+from bson.raw_bson import RawBSONDocument
 from pymongo.asynchronous.database import AsyncDatabase
 
 from live_trading.domain.entries import Draft, NoteAdded
@@ -117,7 +117,7 @@ async def rewrite(journal: Any, number: int, **changes: Any) -> None:
         "previous_hash": entry["previous_hash"],
     }
     _, forged = EntryCodec().encode(**fields | changes)
-    await journal.replace_one({"_id": number}, bson.decode(forged, OPTIONS))
+    await journal.replace_one({"_id": number}, RawBSONDocument(forged))
 
 
 async def test_an_entry_forged_with_a_right_hash_breaks_the_next_ones_link(journal: Any, reader: JournalReader) -> None:
@@ -161,7 +161,7 @@ async def test_an_entry_this_program_cannot_read_is_named(journal: Any, reader: 
         sequence_number=COUNT, operation_id=None, data=Strange(text="x"), timestamp=last["timestamp"], epoch=1,
         actor="engine", correlation_id=COUNT, causation_id=None, previous_hash=last["previous_hash"],
     )  # fmt: skip
-    await journal.replace_one({"_id": COUNT}, bson.decode(strange, OPTIONS))
+    await journal.replace_one({"_id": COUNT}, RawBSONDocument(strange))
     report = await verify(reader)
     assert isinstance(report.broken, UnknownEntry)
     assert (report.broken.sequence_number, report.entries) == (COUNT, COUNT - 1)
