@@ -110,8 +110,9 @@ async def ask(
         )
     if answered.status is commands.CommandStatus.REFUSED:
         refused = answered.error or {}
-        text = f"{refused.get('detail', 'refused')} ({refused.get('code', 'REFUSED')})"
-        raise WasRefused(text, command_id=stored.id, status="refused", **refused)
+        code = str(refused.get("code", "REFUSED"))
+        text = f"{refused.get('detail', 'refused')} ({code})"
+        raise WasRefused(text, code, command_id=stored.id, status="refused", **refused)
     number = answered.sequence_number
     if number is not None:
         await _until_read_models_have(access, number)

@@ -46,4 +46,8 @@ class EngineAway(CommandError):  # noqa: N818 - it tells what happened
 
 
 class WasRefused(CommandError):  # noqa: N818 - it tells what happened
-    """The engine refused a command, and nothing was changed."""
+    """The engine refused a command, and nothing was changed. ``refusal`` is its stable code."""
+
+    def __init__(self, text: str, refusal: str, **details: object) -> None:
+        super().__init__(text, **details)
+        self.code = {"INVALID_INPUT": Exit.USAGE, "NOT_FOUND": Exit.NOT_FOUND}.get(refusal, Exit.FAILED)

@@ -16,6 +16,7 @@ from live_trading.assembly import (
     Exchange,
     Phase,
     Storage,
+    check_broker,
     engine_config,
     exchange_health,
     exchange_options,
@@ -52,7 +53,7 @@ async def run(
     shell: Shell,
     ticks: Annotated[Path | None, typer.Option("--ticks", help="Trade a recorded day: a file of ticks")] = None,
     symbol: Annotated[str | None, typer.Option("--symbol", help="Whose ticks, where the file does not tell")] = None,
-    speed: Annotated[str | None, typer.Option("--speed", metavar="N|max", help="Market seconds a second")] = None,
+    speed: Annotated[str | None, typer.Option("--speed", metavar="N|max", help="How fast recorded ticks come")] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the synthetic market")] = None,
     duration: Annotated[float | None, typer.Option("--duration", min=0, help="Stop after so many seconds")] = None,
     demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Three operations on a fresh installation")] = True,
@@ -62,6 +63,7 @@ async def run(
     With --ticks one operation trades a recorded day in a fresh place of its own, and the run ends with the day.
     """
     settings, recording = shell.settings, None
+    check_broker(settings)
     pace = parse_speed(speed) if speed is not None else None
     if ticks is not None:
         recording = read_through(ticks, symbol)

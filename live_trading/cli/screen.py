@@ -25,6 +25,7 @@ class LogLines(io.StringIO):
     """A stream for logs that keeps the last lines for the screen."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.lines: deque[str] = deque(maxlen=_LOG_LINES)
 
     def write(self, text: str) -> int:

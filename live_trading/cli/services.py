@@ -14,6 +14,7 @@ import typer
 
 from live_trading.assembly import (
     EngineService,
+    check_broker,
     engine_config,
     exchange_options,
     open_exchange,
@@ -27,7 +28,6 @@ from live_trading.cli.stream import LineWriter
 from live_trading.domain.entries import Entry
 from live_trading.models.queries import entry_fields
 from live_trading.paper_exchange.options import PaperExchangeOptions
-from live_trading.paper_exchange.server import run_paper_exchange
 from live_trading.runtime import Runtime
 
 _log = structlog.get_logger(__name__)
@@ -68,6 +68,7 @@ async def engine(
     The bundled database and paper exchange are started with it unless MONGODB_URL or broker.paper.url is set.
     """
     settings = shell.settings
+    check_broker(settings)
     shell.log(service=True)
     runtime = Runtime()
     stop = asyncio.Event()
@@ -120,6 +121,8 @@ def paper_exchange(
     enable_faults: Annotated[bool, typer.Option(help="Open the endpoint for faults on purpose")] = False,
 ) -> Exit:
     """Run the paper exchange alone, over the store in the data directory."""
+    from live_trading.paper_exchange.server import run_paper_exchange  # a server's libraries, for a server only
+
     base = exchange_options(shell.settings)
     options = PaperExchangeOptions(
         data_dir=base.data_dir,

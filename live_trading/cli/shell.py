@@ -35,6 +35,13 @@ T = TypeVar("T")
 _WIDTH_OF_FILES = 240
 
 
+class _Console(Console):
+    """Leaves what becomes of a closed pipe to us: the library would end the process with code 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 class Answer(NamedTuple):
     """What a command has to say: ``data`` for machines, ``show`` for people; and how it ends."""
 
@@ -65,7 +72,7 @@ class Shell:
     def console(self) -> Console:
         """Where people read. With ``--json`` nothing is ever written to it."""
         # Where nobody's screen limits it, nothing is cut.
-        return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_FILES)
+        return _Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_FILES)
 
     @property
     def on_terminal(self) -> bool:
@@ -92,6 +99,7 @@ class Shell:
             self.emit(answer.data)
         else:
             answer.show(self.console)
+        sys.stdout.flush()
         return answer.code
 
     def note(self, text: str) -> None:
