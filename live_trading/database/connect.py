@@ -30,7 +30,6 @@ NEEDED_ACTIONS: Final = (
 """What the engine's user must be allowed to do in its database: readWrite and dbAdmin together have all of it."""
 
 _SCRATCH: Final = "requirements_check"
-_SOCKET_TIMEOUT_MS: Final = 60_000
 _MINIMUM_VERSION: Final = (6, 0)
 # Up to the last @ there is, wherever it stands: a password that was not escaped must not show either.
 _CREDENTIALS: Final = re.compile(r"(?<=://).*(?=@)")
@@ -44,9 +43,10 @@ def redact(url: str) -> str:
 def connect(url: str, *, timeout: float = 5.0, **options: Any) -> Client:
     """A client with what the journal relies on: aware UTC times, majority and journaled writes, bounded waits.
 
-    ``timeout`` in seconds bounds finding the primary and opening a connection; no single answer is waited for longer
-    than a minute. ``options`` are the driver's. Nothing is contacted yet. Raises :class:`InvalidInput` for a URL that
-    cannot be read.
+    ``timeout`` in seconds bounds finding the primary and opening a connection. ``options`` are the driver's; beware of
+    ``socketTimeoutMS``, with which the driver loses cancellations on Python 3.11 (``asyncio.wait_for`` does there):
+    bound a wait with ``asyncio.timeout``. Nothing is contacted yet. Raises :class:`InvalidInput` for a URL that cannot
+    be read.
     """
     settings: dict[str, Any] = {
         "tz_aware": True,
@@ -58,7 +58,6 @@ def connect(url: str, *, timeout: float = 5.0, **options: Any) -> Client:
         "appname": "live-trading",
         "serverSelectionTimeoutMS": int(timeout * 1000),
         "connectTimeoutMS": int(timeout * 1000),
-        "socketTimeoutMS": _SOCKET_TIMEOUT_MS,
     }
     try:
         return AsyncMongoClient(url, **(settings | options))

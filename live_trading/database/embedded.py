@@ -9,7 +9,7 @@ import fcntl
 import os
 import pwd
 import shutil
-from asyncio import CancelledError, Task, to_thread
+from asyncio import CancelledError, Task, timeout, to_thread
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from live_trading.database.process import HOST, REPLICA_SET, MongodProcess
 from live_trading.runtime import Runtime
 
 _READY_SECONDS: Final = 60.0
+_ANSWER_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.05
 _WATCH_SECONDS: Final = 0.2
 _MAX_BACKOFF: Final = 5.0
@@ -172,7 +173,6 @@ class EmbeddedMongo:
             directConnection=True,
             serverSelectionTimeoutMS=300,
             connectTimeoutMS=300,
-            socketTimeoutMS=5000,
         )
         try:
             while True:
@@ -191,12 +191,13 @@ class EmbeddedMongo:
 
     async def _is_primary(self, client: AsyncMongoClient[dict[str, Any]]) -> bool:
         try:
-            hello = await client.admin.command("hello")
-            if hello.get("isWritablePrimary"):
-                return True
-            if self.is_owner:
-                await self._configure(client)
-        except PyMongoError:
+            async with timeout(_ANSWER_SECONDS):
+                hello = await client.admin.command("hello")
+                if hello.get("isWritablePrimary"):
+                    return True
+                if self.is_owner:
+                    await self._configure(client)
+        except (PyMongoError, TimeoutError):
             return False  # not listening yet, or an election is on: asked again until the deadline
         return False
 

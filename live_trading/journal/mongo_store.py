@@ -44,8 +44,8 @@ Database = AsyncDatabase[dict[str, Any]]
 class _HeedingCancellation:
     """Raises the cancellation that the driver swallowed.
 
-    When the answer comes in the very moment in which the waiting task is cancelled, the driver lets the answer win, and
-    a loop that was told to end would go on for ever.
+    On Python 3.11 ``asyncio.wait_for``, which the driver sends with when the URL has a ``socketTimeoutMS``, loses a
+    cancellation that comes as it finishes; a loop that was told to end would go on for ever.
     """
 
     __slots__ = ("_before", "_task")
