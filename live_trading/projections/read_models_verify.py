@@ -124,7 +124,9 @@ class Digests:
         expected = self.stamps[collection]
         differing: dict[bytes, Stamp | None] = {}
         met = 0
-        stored: AsyncCollection[RawBSONDocument] = database[collection + suffix].with_options(codec_options=_RAW)
+        stored: AsyncCollection[RawBSONDocument] = database[collection + suffix].with_options(
+            codec_options=_RAW, read_concern=_LOCAL
+        )
         async for document in stored.find(sort=[("_id", ASCENDING)], batch_size=_BATCH):
             identifier = document["_id"].binary
             found = _stamp_of_raw(document)
