@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from live_trading.cli import doctor, inspection, operations, records, services, settings, trading
+from live_trading.cli.backtest import backtest
 from live_trading.cli.exits import Exit
 from live_trading.cli.run import run as run_everything
 from live_trading.cli.shell import command
@@ -45,6 +46,7 @@ command(app, "reconcile")(inspection.reconcile)
 command(app, "doctor")(doctor.doctor)
 command(app, "state")(records.state)
 command(app, "rebuild")(records.rebuild)
+command(app, "backtest")(backtest)
 app.add_typer(operations.app, name="operations")
 app.add_typer(trading.positions, name="positions")
 app.add_typer(trading.orders, name="orders")

@@ -95,12 +95,12 @@ async def create(
         "asset": asset,
         "bar_sizes": [BarSize.parse(size, "--bars").value for size in bars],
         "strategy_name": strategy,
-        "strategy_config": _parameters(strategy, parameter or []),
+        "strategy_config": parameter_values(strategy, parameter or []),
         "quantity": quantity,
         "initial_capital": capital,
         "broker": broker,
-        **_distance("stop_loss", stop_loss, StopLossType),
-        **_distance("take_profit", take_profit, TakeProfitType),
+        **distance("stop_loss", stop_loss, StopLossType),
+        **distance("take_profit", take_profit, TakeProfitType),
     }
     if recovery is not None:
         arguments["crash_recovery_mode"] = _choice("--recovery", recovery, CrashRecoveryMode)
@@ -141,25 +141,28 @@ def first_problem(error: ValueError) -> InvalidInput:
     return InvalidInput(field, message + given, remedy)
 
 
-def _parameters(strategy: str, texts: list[str]) -> dict[str, Any]:
+def parameter_values(strategy: str, texts: list[str]) -> dict[str, Any]:
+    """``NAME=VALUE`` texts as a strategy's parameters, checked against it."""
     values: dict[str, Any] = {}
     for text in texts:
         name, separator, value = text.partition("=")
         if not separator or not name:
             raise InvalidInput("--parameter", f'"{text}" is not of the form name=value', "Such as -p fast_period=8")
-        values[name] = _json_or_text(value)
+        values[name] = json_or_text(value)
     parse_parameters(load_strategy(strategy), values)
     return values
 
 
-def _json_or_text(text: str) -> Any:
+def json_or_text(text: str) -> Any:
+    """A value as JSON has it; what is no JSON is text."""
     try:
         return json.loads(text)
     except ValueError:
         return text
 
 
-def _distance(kind: str, text: str | None, types: type[StopLossType] | type[TakeProfitType]) -> dict[str, Any]:
+def distance(kind: str, text: str | None, types: type[StopLossType] | type[TakeProfitType]) -> dict[str, Any]:
+    """``TYPE=VALUE`` or ``none`` as an operation's settings; nothing where nothing is given."""
     if text is None:
         return {}
     if text.lower() == "none":
@@ -242,7 +245,7 @@ async def update(
         name, separator, value = text.partition("=")
         if not separator or name not in UPDATABLE:
             raise InvalidInput("--change", f'"{text}" cannot be changed so', f"Give NAME=VALUE, of {_updatable()}")
-        changes[name] = _json_or_text(value) if name in ("strategy_config", "data_retention_bars") else value
+        changes[name] = json_or_text(value) if name in ("strategy_config", "data_retention_bars") else value
         if value == "null":
             changes[name] = None
     return await _simple(shell, "update_operation", {"operation_id": operation, **changes}, wait, key)

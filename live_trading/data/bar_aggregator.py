@@ -74,6 +74,22 @@ class _Span:
         self.tick_count = 0
         self.volume = _ZERO
 
+    @classmethod
+    def of(cls, bar: Bar, start_ns: int, end_ns: int) -> "_Span":
+        """A span that holds a whole bar."""
+        if bar.bid is None or bar.ask is None:
+            span = cls(start_ns, end_ns, bar.start_ns, bar.open, bar.open, bar.open)
+            span.high, span.low, span.close = bar.high, bar.low, bar.close
+        else:
+            bid, ask = bar.bid, bar.ask
+            span = cls(start_ns, end_ns, bar.start_ns, bid.open + ask.open, bid.open, ask.open)
+            span.high, span.low, span.close = bid.high + ask.high, bid.low + ask.low, bid.close + ask.close
+            _, span.bid_high, span.bid_low, span.bid_close = bid
+            _, span.ask_high, span.ask_low, span.ask_close = ask
+        span.last_ns = min(bar.end_ns, end_ns) - 1
+        span.tick_count, span.volume = bar.tick_count, bar.volume
+        return span
+
     def include(self, time_ns: int, price: Decimal, bid: Decimal, ask: Decimal, size: Decimal) -> None:
         """Take a tick in, wherever its time lies in the span."""
         self.tick_count += 1
@@ -208,6 +224,30 @@ class BarAggregator:
         elif ask < span.ask_low:
             span.ask_low = ask
         return _NONE_CLOSED
+
+    def add_bar(self, bar: Bar) -> Sequence[Bar]:
+        """Take a recorded bar in place of its ticks; return the bars that its end closed.
+
+        Bars come in order, of one size, which must fit into the smallest one asked for; of quotes they have bid and
+        ask. Do not mix them with ticks. Raises :class:`InvalidInput` for a size that does not fit.
+        """
+        if self._base.length_ns % bar.bar_size.nanoseconds:
+            names = ", ".join(f'"{size.value}"' for size in self.bar_sizes)
+            problem = f'{names} cannot be made of bars of "{bar.bar_size.value}"'
+            raise InvalidInput("bar_sizes", problem, "Use multiples of the recorded size")
+        start_ns = bar.start_ns
+        closed = list(self.advance(start_ns))
+        day = self._calendar.day_of(start_ns)
+        if not day.is_open(start_ns):
+            self.outside_ticks += 1
+            return closed
+        if self._open:
+            self._open[0].append(_Span.of(bar, start_ns, bar.end_ns))
+        else:
+            self._open.append(_Span.of(bar, *_bounds(day, start_ns, self._base.length_ns)))
+        self._refresh()
+        closed += self.advance(min(bar.end_ns, day.close_ns))
+        return closed
 
     def advance(self, time_ns: int) -> Sequence[Bar]:
         """Tell the market's time; return the bars that are over. A time in the past changes nothing."""

@@ -61,12 +61,13 @@ class BarArchive:
             bar = each.stored.bar
             files.setdefault(self.path(bar.symbol, bar.bar_size, bar.start.date()), []).append(each)
         for path, several in files.items():
-            merged = {(each.operation_id, each.stored.bar.start_ns): each for each in [*_read(path), *several]}
+            known = read_archived_file(path)
+            merged = {(each.operation_id, each.stored.bar.start_ns): each for each in [*known, *several]}
             _replace(path, [merged[key] for key in sorted(merged)])
 
     def read(self, asset: str, bar_size: BarSize, day: date) -> list[ArchivedBar]:
         """A day's bars, by operation and start; none where there is no file."""
-        return _read(self.path(asset, bar_size, day))
+        return read_archived_file(self.path(asset, bar_size, day))
 
 
 def _replace(path: Path, bars: list[ArchivedBar]) -> None:
@@ -87,7 +88,8 @@ def _replace(path: Path, bars: list[ArchivedBar]) -> None:
     failpoint("bars.archive.rename.after")
 
 
-def _read(path: Path) -> list[ArchivedBar]:
+def read_archived_file(path: Path) -> list[ArchivedBar]:
+    """The bars of one file, by operation and start; none where there is no file."""
     if not path.exists():
         return []
     with pq.ParquetFile(path) as file:

@@ -220,6 +220,25 @@ class MarketData:
             if bars:
                 _tell([each.on_bars for each in shared.subscriptions], list(bars))
 
+    def on_price(self, tick: Tick) -> None:
+        """Take a price that makes no bars: one from within a recorded bar that is still to be told."""
+        symbol = self._symbols.get(tick.symbol)
+        if symbol is not None:
+            symbol.last, symbol.since = tick, self._clock.monotonic()
+
+    def on_bar(self, bar: Bar) -> None:
+        """Take a recorded bar in place of its ticks, at its end. Its size must fit into those asked for."""
+        symbol = self._symbols.get(bar.symbol)
+        if symbol is None or not symbol.subscribed:
+            self.unknown_ticks += 1
+            return
+        if not symbol.listening:
+            self._listen(symbol, bar.start_ns)
+        for shared in symbol.shared.values():
+            bars = shared.aggregator.add_bar(bar)
+            if bars:
+                _tell([each.on_bars for each in shared.subscriptions], list(bars))
+
     def on_market_time(self, time_ns: int) -> None:
         """Take the market's time: bars that are over are closed, also of symbols that are quiet."""
         self._market_ns = time_ns if self._market_ns is None else max(self._market_ns, time_ns)

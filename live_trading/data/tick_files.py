@@ -295,7 +295,7 @@ def _time_parser(mapping: ColumnMapping) -> Callable[[str], int]:
         digits = _EPOCH_UNITS[mapping.time_format]
         return lambda text: int(number(text).scaleb(digits))
     if mapping.time_format == "iso":
-        return lambda text: _iso_ns(text, zone)
+        return lambda text: iso_ns(text, zone)
 
     def by_pattern(text: str) -> int:
         at = datetime.strptime(text, mapping.time_format)  # noqa: DTZ007 - the zone is given next
@@ -304,8 +304,8 @@ def _time_parser(mapping: ColumnMapping) -> Callable[[str], int]:
     return by_pattern
 
 
-def _iso_ns(text: str, zone: Any) -> int:
-    """ISO 8601 with up to nine decimals of a second (``datetime`` itself keeps six)."""
+def iso_ns(text: str, zone: Any = UTC) -> int:
+    """Nanoseconds since 1970, UTC, of an ISO 8601 time with up to nine decimals (a ``datetime`` has six)."""
     fraction = _FRACTION.search(text)
     nanoseconds = 0
     if fraction is not None:

@@ -39,6 +39,8 @@ class SessionTimes:
     backoff_min: float = 0.5
     backoff_max: float = 30.0
     doubt_interval: float = 0.5
+    watch_interval: float = 1.0
+    """Between looks for data that has become stale."""
 
 
 class AccountSession:
@@ -86,7 +88,7 @@ class AccountSession:
         self._runtime.tasks.start(self._keep_reconciled(), f"{name}: reconciliation")
         self._runtime.tasks.start(self._keep_resolving(), f"{name}: orders in doubt")
         self._runtime.tasks.start(self._feed_market(), f"{name}: ticks")
-        self._runtime.tasks.start(self.market.watch(), f"{name}: watch over stale data")
+        self._runtime.tasks.start(self.market.watch(self._times.watch_interval), f"{name}: watch over stale data")
 
     def doubt(self) -> None:
         """Something is in doubt: begin to ask."""

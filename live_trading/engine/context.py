@@ -28,6 +28,8 @@ class EngineConfig:
     """An entry that is not filled after so long is cancelled."""
     price_patience: float = 5.0
     """How long recovery waits for a fresh price before it says that there is none."""
+    look_interval: float = 1.0
+    """Between looks at loss limits, marks and decisions that wait."""
     stale_after: float = 5.0
     late_grace_ns: int = 0
     tick_buffer: int = 10_000

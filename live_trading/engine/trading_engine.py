@@ -45,8 +45,6 @@ from live_trading.runtime import Runtime
 _log = structlog.get_logger(__name__)
 
 _QUIET_LOOK = 0.0005
-_TICK = 1.0
-"""Seconds between the engine's own looks at limits, marks and waiting decisions."""
 
 
 class EngineState(StrEnum):
@@ -300,21 +298,23 @@ class TradingEngine:
             await self._inbox.wait()
 
     async def _look_after(self) -> None:
-        """Once a second: loss limits, the breaker, marks, snapshots, and decisions that wait for something."""
+        """Look, now and then, for what nothing else calls for."""
         while True:
-            await self._runtime.clock.sleep(_TICK)
-            ledger = self.live.ledger
-            for number in [n for n in self._runners if ledger.state.operations[n].status is OperationStatus.CLOSED]:
-                del self._runners[number]
-            await self._check_limits()
-            if self._keeper is not None:
-                quotes = {
-                    n: q for n, op in ledger.state.operations.items() if (q := self.context.quote(op)) is not None
-                }
-                await self._keeper.write_marks([op for op in ledger.state.operations.values() if op.quantity], quotes)
-                if ledger.sequence_number - self._snapshot_at >= self._config.snapshot_every:
-                    await self._save_snapshot()
-            self._wake_everybody()
+            await self._runtime.clock.sleep(self._config.look_interval)
+            await self.look()
+
+    async def look(self) -> None:
+        """Look once: at loss limits, the breaker, marks, snapshots, and decisions that wait for something."""
+        ledger = self.live.ledger
+        for number in [n for n in self._runners if ledger.state.operations[n].status is OperationStatus.CLOSED]:
+            del self._runners[number]
+        await self._check_limits()
+        if self._keeper is not None:
+            quotes = {n: q for n, op in ledger.state.operations.items() if (q := self.context.quote(op)) is not None}
+            await self._keeper.write_marks([op for op in ledger.state.operations.values() if op.quantity], quotes)
+            if ledger.sequence_number - self._snapshot_at >= self._config.snapshot_every:
+                await self._save_snapshot()
+        self._wake_everybody()
 
     async def _check_limits(self) -> None:
         state = self.live.ledger.state

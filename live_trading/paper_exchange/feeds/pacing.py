@@ -12,9 +12,12 @@ from live_trading.runtime.clock import Clock
 
 _SECOND = 1_000_000_000
 _MINUTE = 60 * _SECOND
-_OPEN_STEP = 5 * _SECOND
-_CLOSED_STEP = 60 * _SECOND
-_RUN_ON = 300 * _SECOND
+OPEN_STEP = 5 * _SECOND
+"""How often a recorded market's time is told between ticks, in nanoseconds of its own time: while it is open,"""
+CLOSED_STEP = 60 * _SECOND
+"""and while it is closed;"""
+RUN_ON = 300 * _SECOND
+"""and how long it is told after the last tick, so that the last bars close."""
 _YIELD_EVERY = 200
 _BEHIND = 2 * _SECOND
 _SHORTEST = 1e-6
@@ -123,8 +126,8 @@ class Pacer:
             last_ns = tick.time_ns
             tick = self._feed.next()
         if count:
-            await self._pass(last_ns + _RUN_ON, anchor_ns, since)
-            self._tell(last_ns + _RUN_ON)
+            await self._pass(last_ns + RUN_ON, anchor_ns, since)
+            self._tell(last_ns + RUN_ON)
         self._exchange.end_feed()
         while True:
             await self._clock.sleep(1)
@@ -133,7 +136,7 @@ class Pacer:
     async def _pass(self, until_ns: int, anchor_ns: int, since: float) -> None:
         """Let the market's time come to ``until_ns``, telling it on the way."""
         open_now = any(self._exchange.is_open(symbol) for symbol in self._feed.symbols)
-        stride = _OPEN_STEP if open_now else _CLOSED_STEP
+        stride = OPEN_STEP if open_now else CLOSED_STEP
         if self._speed != float("inf"):
             stride = min(stride, max(int(_SECOND * self._speed), 1))
         while self._told_ns + stride <= until_ns:
