@@ -97,10 +97,10 @@ async def _throughput(
     place: Place, writer: JournalWriter, bare: _Bare, like: dict[str, Any], producers: int
 ) -> list[Result]:
     """Each way in turn, several times over, so that a slow spell of the machine meets all of them."""
-    each = max(10, (4_000 if place.is_quick else 20_000) // producers)
+    each = max(10, (4_000 if place.is_quick else 12_000) // producers)
     count = each * producers
-    single = min(count, 2000)
-    rounds = 2 if place.is_quick else 4
+    single = min(count, 1000)
+    rounds = 2 if place.is_quick else 3
     taken = {"ours": 0.0, "batches": 0.0, "single": 0.0}
     for _ in range(rounds):
         drafts = _drafts(count)
