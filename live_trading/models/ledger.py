@@ -18,6 +18,7 @@ from live_trading.domain.values import (
     OrderPurpose,
     OrderStatus,
     OrderType,
+    PositionSizing,
     PositionType,
     RecoveryDecision,
     Side,
@@ -69,7 +70,10 @@ class Operation(ReadModel):
     primary_bar_size: BarSize = Field(description="the bar size whose close triggers the strategy")
     strategy_name: str = Field(description="the strategy's registered name")
     strategy_config: dict[str, Any] = Field(description="the strategy's parameters")
-    quantity: Number = Field(description="units bought or sold at each entry")
+    quantity: Number = Field(description="units of each entry, or the most of them")
+    position_sizing: PositionSizing = Field(default=PositionSizing.FIXED, description="how large an entry is")
+    position_sizing_value: Number | None = Field(default=None, description="fraction of the capital; null for FIXED")
+    entry_valid_bars: int = Field(default=3, description="primary bars after which a resting entry is cancelled")
     status: OperationStatus = Field(description="active, paused, closing, closed or error")
     status_reason: str = Field(default="", description="why it has this status")
     stop_loss_type: StopLossType | None = Field(default=None, description="how the stop's distance is given")

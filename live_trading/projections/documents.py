@@ -12,11 +12,12 @@ import hashlib
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 from bson import Decimal128, ObjectId
 
 from live_trading.domain.ids import Kind, derived_id
+from live_trading.domain.operation import OperationSettings
 from live_trading.domain.values import TransactionRole
 from live_trading.projections.fold import FOLD_VERSION
 from live_trading.projections.ledger import Ledger, Removed
@@ -33,12 +34,10 @@ Document = dict[str, Any]
 _CONTEXT: Final = Context(prec=34, rounding=ROUND_HALF_EVEN)
 _FRACTION_STEP: Final = Decimal("1e-10")
 _LARGEST_QUANTISED: Final = 20
-_MONEY_SETTINGS: Final = (
-    "quantity",
-    "initial_capital",
-    "stop_loss_value",
-    "take_profit_value",
-    "emergency_stop_loss_pct",
+_NUMBER_SETTINGS: Final = tuple(
+    name
+    for name, field in OperationSettings.model_fields.items()
+    if Decimal in (field.annotation, *get_args(field.annotation))
 )
 
 
@@ -147,7 +146,7 @@ def operation_id(operation: int) -> ObjectId:
 def operation_document(operation: Operation) -> Document:
     """``trading_operations``: settings flat, status, capital and results."""
     settings = dict(operation.settings)
-    for name in _MONEY_SETTINGS:
+    for name in _NUMBER_SETTINGS:
         if settings.get(name) is not None:
             settings[name] = number(Decimal(str(settings[name])))
     totals = operation.totals

@@ -38,7 +38,7 @@ class Ledger:
     with, for whoever writes read models; both are emptied by :meth:`take_changes`.
     """
 
-    __slots__ = ("changed", "executions", "orders", "removed", "state", "transactions")
+    __slots__ = ("_working", "changed", "executions", "orders", "removed", "state", "transactions")
 
     def __init__(self, state: LedgerState | None = None) -> None:
         self.state = state if state is not None else LedgerState()
@@ -47,8 +47,12 @@ class Ledger:
         self.orders: dict[str, Order] = {}
         self.executions: dict[str, Fill] = {}
         self.transactions: dict[int, Transaction] = {}
+        self._working: dict[int, dict[int, Order]] = {}  # by operation's number and order's
         for operation in self.state.operations.values():
             self.orders.update(operation.orders)
+            self._working[operation.number] = {
+                order.number: order for order in operation.orders.values() if not order.status.is_terminal
+            }
             for fill in operation.fills:
                 self.executions[f"{fill.broker}|{fill.execution_id}"] = fill
                 for piece in fill.pieces:
@@ -69,8 +73,19 @@ class Ledger:
         return self.executions.get(f"{broker}|{execution_id}")
 
     def working_orders(self, operation: Operation) -> list[Order]:
-        """The operation's orders that may still be filled."""
-        return [order for order in operation.orders.values() if not order.status.is_terminal]
+        """The operation's orders that may still be filled, oldest first."""
+        working = self._working.get(operation.number)
+        if not working:
+            return []
+        return [working[number] for number in sorted(working)]
+
+    def order_changed(self, order: Order) -> None:
+        """Take note of a new order, or of one that an entry changed."""
+        self.changed.append(order)
+        if not order.status.is_terminal:
+            self._working.setdefault(order.operation, {})[order.number] = order
+        elif order.operation in self._working:
+            self._working[order.operation].pop(order.number, None)
 
     def net_quantity(self, broker: str, symbol: str) -> Decimal:
         """What the broker's net position should be: all our operations' quantities and what is known as foreign."""

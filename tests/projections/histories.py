@@ -4,8 +4,8 @@ import random
 from decimal import Decimal
 from typing import Any
 
-from bson import ObjectId
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.read_concern import ReadConcern
 
 from live_trading.domain import entries as e
 from live_trading.domain.entries import Draft
@@ -64,9 +64,9 @@ def projector(database: Database, runtime: Runtime) -> Projector:
 
 
 async def stored(database: Database) -> dict[str, list[dict[str, Any]]]:
-    """All read models, each in order of its ids."""
-    return {name: [document async for document in database[name].find(sort=[("_id", 1)])] for name in COLLECTIONS}
-
-
-def ids(documents: list[dict[str, Any]]) -> list[ObjectId]:
-    return [document["_id"] for document in documents]
+    """All read models as they are this moment, each in order of its ids."""
+    found = {}
+    for name in COLLECTIONS:
+        collection = database.get_collection(name, read_concern=ReadConcern("local"))
+        found[name] = [document async for document in collection.find(sort=[("_id", 1)])]
+    return found

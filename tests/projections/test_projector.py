@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from bson import Int64
-from pymongo.read_concern import ReadConcern
 
 from live_trading.domain import entries as e
 from live_trading.domain.entries import Draft
@@ -226,6 +225,5 @@ async def test_orders_of_two_brokers_may_have_one_id_and_orders_without_an_id_do
     orders[1].broker = "oanda"
     documents = [Replacement(ORDERS, order_document(order, state)) for order in orders]
     await write(database, Changes(documents, []))
-    at_once = database.get_collection(ORDERS, read_concern=ReadConcern("local"))
-    assert await at_once.count_documents({}) == 4
+    assert len((await stored(database))["orders"]) == 4
     assert (await database[ORDERS].index_information())[BROKER_ORDER_ID]["unique"]

@@ -54,7 +54,7 @@ def _requested(ledger: Ledger, entry: Entry, data: e.OrderRequested, operation: 
         touched=entry.sequence_number,
     )
     operation.orders[order.client_order_id] = ledger.orders[order.client_order_id] = order
-    ledger.changed.append(order)
+    ledger.order_changed(order)
 
 
 OrderFold = Callable[[Ledger, Entry, Any, Order], None]
@@ -71,7 +71,7 @@ def _with_order(fold: OrderFold) -> Callable[[Ledger, Entry, Any], None]:
             return
         fold(ledger, entry, data, order)
         order.touched = entry.sequence_number
-        ledger.changed.append(order)
+        ledger.order_changed(order)
 
     return handler
 
@@ -225,7 +225,7 @@ def _charge(order: Order, book: Book, fill: Fill, times: int) -> None:
 def _show(ledger: Ledger, operation: Operation, order: Order, entry: Entry) -> None:
     """Note that an order and its operation changed."""
     order.touched = entry.sequence_number
-    ledger.changed.append(order)
+    ledger.order_changed(order)
     touch(ledger, operation, entry)
 
 
