@@ -9,21 +9,29 @@ from live_trading.strategies.base import (
     StrategyParameters,
     StrategyPosition,
 )
-from live_trading.strategies.live_adapter import DEFAULT_TIME_BUDGET, LiveStrategyAdapter
+from live_trading.strategies.live_adapter import DEFAULT_TIME_BUDGET, HEAVY_TIME_BUDGET, LiveStrategyAdapter, in_order
+from live_trading.strategies.look_ahead import LookAhead, MakeStrategy, SignalAt, first_look_ahead, run_strategy
 from live_trading.strategies.registry import ENTRY_POINT_GROUP, known_strategies, load_strategy, parse_parameters
 
 __all__ = [
     "DEFAULT_TIME_BUDGET",
     "ENTRY_POINT_GROUP",
     "FLAT",
+    "HEAVY_TIME_BUDGET",
     "BarContext",
     "LiveStrategyAdapter",
+    "LookAhead",
+    "MakeStrategy",
     "Signal",
+    "SignalAt",
     "Strategy",
     "StrategyFailed",
     "StrategyParameters",
     "StrategyPosition",
+    "first_look_ahead",
+    "in_order",
     "known_strategies",
     "load_strategy",
     "parse_parameters",
+    "run_strategy",
 ]

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from live_trading.data.indicators import IndicatorSpec
 from live_trading.domain.bar_size import BarSize
 from live_trading.domain.errors import LiveTradingError
+from live_trading.domain.instrument import Instrument
 from live_trading.domain.market import Bar
 from live_trading.domain.values import SignalType
 
@@ -98,6 +99,8 @@ class BarContext(Generic[P]):
     indicators: Mapping[BarSize, Sequence[Mapping[str, float | None]]]
     position: StrategyPosition
     now: datetime
+    instrument: Instrument | None = None
+    """What the operation trades, where it is told: a strategy of options asks it for the strike."""
 
     @property
     def bar(self) -> Bar:
@@ -115,15 +118,29 @@ class Strategy(ABC, Generic[P]):
 
     A subclass names itself (``name``) and the model of its parameters (``Parameters``), says how many bars of each size
     it needs before its first signal, and answers each closed bar of the primary size with a signal or None.
+
+    ``heavy`` says that an answer may take long (a model, a table of hundreds of bars): a live engine then runs it in a
+    process of its own, so that it holds up nothing but its own operation.
     """
 
     name: ClassVar[str]
     Parameters: type[P]
+    heavy: ClassVar[bool] = False
+
+    def follows(self, parameters: P, instrument: Instrument) -> str:
+        """The symbol whose bars it is shown: the traded instrument's own, unless it decides by another one, as a
+        strategy of options does by the underlying. Its signals are about the traded instrument all the same."""
+        return instrument.symbol
 
     @abstractmethod
     def warmup(self, parameters: P, primary: BarSize) -> Mapping[BarSize, int]:
         """How many closed bars of each size it needs, the primary one included. Every other size it looks at must be
         named here, and be among the operation's bar sizes."""
+
+    def window(self, parameters: P, primary: BarSize) -> Mapping[BarSize, int]:
+        """How many closed bars it wants to be shown where there are so many, of sizes for which that is more than it
+        needs: a strategy that trades by the day signals from the day's first bars on, and looks back over all of it."""
+        return {}
 
     def indicators(self, parameters: P, primary: BarSize) -> Mapping[BarSize, Sequence[IndicatorSpec]]:
         """The indicators to keep up for it, by bar size."""

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from live_trading.data.indicators import IndicatorSet
 from live_trading.domain.bar_size import BarSize
 from live_trading.domain.errors import InvalidInput
+from live_trading.domain.instrument import Instrument
 from live_trading.domain.market import Bar
 from live_trading.runtime import Clock
 from live_trading.strategies.base import FLAT, BarContext, Signal, Strategy, StrategyFailed, StrategyPosition
@@ -24,14 +25,22 @@ from live_trading.strategies.base import FLAT, BarContext, Signal, Strategy, Str
 DEFAULT_TIME_BUDGET = 1.0
 """Seconds a strategy and its indicators may take for one bar."""
 
+HEAVY_TIME_BUDGET = 10.0
+"""The same for a strategy that says it is heavy."""
+
+
+def in_order(bars: Iterable[Bar], primary: BarSize) -> list[Bar]:
+    """Bars in the order in which they are to be handed in: by their end, the primary size last at the same end."""
+    return sorted(bars, key=lambda bar: (bar.end_ns, bar.bar_size is primary, bar.bar_size.nanoseconds))
+
 
 class _Series:
     """The last closed bars of one size and their indicators, oldest first, never more than ``kept``."""
 
-    def __init__(self, bar_size: BarSize, needed: int, indicators: IndicatorSet) -> None:
+    def __init__(self, bar_size: BarSize, needed: int, shown: int, indicators: IndicatorSet) -> None:
         self.bar_size = bar_size
         self.needed = needed
-        self.kept = max(needed, 2)
+        self.kept = max(needed, shown, 2)
         self.indicators = indicators
         self.bars: list[Bar] = []
         self.values: list[dict[str, float | None]] = []
@@ -57,8 +66,8 @@ class _Series:
 class LiveStrategyAdapter:
     """One strategy with one set of parameters over one instrument's bars.
 
-    ``bar_sizes`` are the operation's; sizes the strategy asks for that are not among them raise
-    :class:`InvalidInput`. ``time_budget`` is in seconds by ``clock``.
+    ``symbol`` is the one it is shown the bars of. ``bar_sizes`` are the operation's; sizes the strategy asks for that
+    are not among them raise :class:`InvalidInput`. ``time_budget`` is in seconds by ``clock``; None takes the default.
     """
 
     def __init__(
@@ -70,7 +79,8 @@ class LiveStrategyAdapter:
         primary: BarSize,
         clock: Clock,
         *,
-        time_budget: float = DEFAULT_TIME_BUDGET,
+        time_budget: float | None = None,
+        instrument: Instrument | None = None,
     ) -> None:
         self.strategy = strategy
         self.parameters = parameters
@@ -80,13 +90,19 @@ class LiveStrategyAdapter:
         self.last_duration = 0.0
         """Seconds the strategy took for the last bar it was asked about."""
         self._clock = clock
-        self._time_budget = time_budget
+        default = HEAVY_TIME_BUDGET if strategy.heavy else DEFAULT_TIME_BUDGET
+        self._time_budget = default if time_budget is None else time_budget
+        self._instrument = instrument
         self.warmup: Mapping[BarSize, int] = strategy.warmup(parameters, primary)
         """Bars of each size that are needed before the first signal."""
+        self._window = strategy.window(parameters, primary)
         self._specs = strategy.indicators(parameters, primary)
-        lacking = [size for size in {*self.warmup, *self._specs, primary} if size not in self.bar_sizes]
+        self.history: Mapping[BarSize, int] = self._history()
+        """Bars of each size to warm up with, so that a restarted operation decides as one that ran on: what the
+        strategy needs, and as many as its indicators take to forget where they began."""
+        lacking = [size for size in {*self.warmup, *self._window, *self._specs, primary} if size not in self.bar_sizes]
         if lacking:
-            names = ", ".join(size.value for size in sorted(lacking))
+            names = ", ".join(size.value for size in sorted(lacking, key=lambda each: each.seconds))
             raise InvalidInput(
                 "bar_sizes",
                 f"{strategy.name} looks at {names}, which is not among them",
@@ -96,8 +112,17 @@ class LiveStrategyAdapter:
 
     def _fresh(self) -> dict[BarSize, _Series]:
         return {
-            size: _Series(size, self.warmup.get(size, 0), IndicatorSet(self._specs.get(size, ())))
+            size: _Series(
+                size, self.warmup.get(size, 0), self._window.get(size, 0), IndicatorSet(self._specs.get(size, ()))
+            )
             for size in self.bar_sizes
+        }
+
+    def _history(self) -> Mapping[BarSize, int]:
+        return {
+            size: max(self.warmup.get(size, 0), self._window.get(size, 0))
+            + max((spec.settled for spec in self._specs.get(size, ())), default=0)
+            for size in {**self.warmup, **self._window, **self._specs}
         }
 
     @property
@@ -112,7 +137,7 @@ class LiveStrategyAdapter:
 
     def in_order(self, bars: Iterable[Bar]) -> list[Bar]:
         """Bars in the order in which they are to be handed in: by their end, the primary size last at the same end."""
-        return sorted(bars, key=lambda bar: (bar.end_ns, bar.bar_size is self.primary, bar.bar_size.nanoseconds))
+        return in_order(bars, self.primary)
 
     def warm_up(self, bars: Mapping[BarSize, Iterable[Bar]]) -> None:
         """Forget everything and read these bars, oldest first, without asking for signals."""
@@ -159,6 +184,7 @@ class LiveStrategyAdapter:
             indicators={size: values for size, (_, values) in seen.items()},
             position=position,
             now=bar.end,
+            instrument=self._instrument,
         )
 
     def _check(self, bar: Bar, signal: object) -> None:

@@ -35,7 +35,7 @@ def load_strategy(name: str) -> Strategy[Any]:
     """
     path, separator, class_name = name.rpartition(":")
     if separator and path.endswith(".py"):
-        return _instance(getattr(_load_file(path), class_name, None), name)
+        return _instance(getattr(load_file(Path(path)), class_name, None), name)
     known = known_strategies()
     if name not in known:
         raise InvalidInput(
@@ -68,25 +68,22 @@ def parse_parameters(strategy: Strategy[Any], values: Mapping[str, Any]) -> Base
         raise InvalidInput(field, f"{first['msg']} (given: {first['input']!r})", remedy) from None
 
 
-def _load_file(path: str) -> ModuleType:
-    file = Path(path).expanduser().resolve()
+def load_file(path: Path, field: str = _FIELD) -> ModuleType:
+    """The module in a file, executed. :class:`InvalidInput` names ``field`` and what is wrong."""
+    file = path.expanduser().resolve()
     if not file.is_file():
-        raise InvalidInput(
-            _FIELD, f"there is no file {file}", "Give the path of a Python file, and :ClassName after it"
-        )
+        raise InvalidInput(field, f"there is no file {file}", "Give the path of a Python file, and :ClassName after it")
     module_name = "live_trading_strategy_" + hashlib.sha256(str(file).encode()).hexdigest()[:16]
     spec = importlib.util.spec_from_file_location(module_name, file)
     if spec is None or spec.loader is None:
-        raise InvalidInput(_FIELD, f"{file} cannot be loaded as Python", "Give the path of a .py file")
+        raise InvalidInput(field, f"{file} cannot be loaded as Python", "Give the path of a .py file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module  # dataclasses and pydantic look their own module up here
     try:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[module_name]
-        raise InvalidInput(
-            _FIELD, f"{file} failed to load: {type(error).__name__}: {error}", "Mend the file"
-        ) from error
+        raise InvalidInput(field, f"{file} failed to load: {type(error).__name__}: {error}", "Mend the file") from error
     return module
 
 
