@@ -6,6 +6,9 @@ from collections.abc import Coroutine
 from typing import Any
 
 
+_CANCEL_AGAIN_SECONDS = 1.0
+
+
 class TaskFailed(Exception):  # noqa: N818 - it tells what happened, as the journal's own names do
     """A background task ended with an exception; ``name`` says which, ``__cause__`` says why."""
 
@@ -60,9 +63,13 @@ class Tasks:
         return len(self._tasks)
 
     async def close(self) -> None:
-        """Cancel every task and wait until all have ended (including those started meanwhile)."""
+        """Cancel every task and wait until all have ended (including those started meanwhile).
+
+        A task may lose a cancellation that comes in the same moment as what it waits for (Python 3.11's
+        ``asyncio.wait_for``, inside libraries): it is cancelled again, and again, until it ends.
+        """
         current = asyncio.current_task()
         while waiting := [task for task in self._tasks if task is not current]:
             for task in waiting:
                 task.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
+            await asyncio.wait(waiting, timeout=_CANCEL_AGAIN_SECONDS)
