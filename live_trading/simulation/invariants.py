@@ -119,7 +119,13 @@ def _fold_is_deterministic(entries: Sequence[Entry], ledger: Ledger) -> list[str
     restored.forget_changes()
     if restored.to_bytes() != ledger.to_bytes():
         return ["a snapshot and its tail fold to another state than the whole journal"]
-    return []
+    return [
+        f"operation {operation.number}: its working orders are not those whose status says so"
+        for folded in (ledger, restored)
+        for operation in folded.state.operations.values()
+        if folded.working_orders(operation)
+        != sorted((o for o in operation.orders.values() if not o.status.is_terminal), key=lambda order: order.number)
+    ]
 
 
 def _fills_equal(entries: Sequence[Entry], broker: str, ledger: Ledger, record: BrokerRecord) -> list[str]:

@@ -48,6 +48,8 @@ class Incarnation:
         self.stopped = False
         self._held: list[asyncio.Handle] = []
         self._tasks = Tasks()
+        self._thawed = asyncio.Event()
+        self._thawed.set()
 
     def start(self, coroutine: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         """Run ``coroutine``, and all that it starts, in this incarnation."""
@@ -56,8 +58,14 @@ class Incarnation:
         return self._tasks.start(coroutine, name, context)
 
     def stop(self) -> None:
-        """Nothing of it runs from here on."""
+        """Nothing of it runs from here on (what runs at this very moment: until it waits next)."""
         self.stopped = True
+        self._thawed.clear()
+
+    async def alive(self) -> None:
+        """Wait while it is stopped: for what a stopped process must not do."""
+        while self.stopped:
+            await self._thawed.wait()
 
     def hold(self, handle: asyncio.Handle) -> None:
         """Keep what would have run."""
@@ -66,6 +74,7 @@ class Incarnation:
     def thaw(self) -> None:
         """Go on where it was stopped: what would have run meanwhile runs now, in its order."""
         self.stopped = False
+        self._thawed.set()
         held, self._held = self._held, []
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualTimeLoop)
@@ -73,6 +82,11 @@ class Incarnation:
 
 
 _INCARNATION: contextvars.ContextVar[Incarnation | None] = contextvars.ContextVar("incarnation", default=None)
+
+
+def current_incarnation() -> Incarnation | None:
+    """The incarnation that the running task belongs to; None for the world's own."""
+    return _INCARNATION.get()
 
 
 def _is_stopped(handle: asyncio.Handle, context: contextvars.Context) -> bool:

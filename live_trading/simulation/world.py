@@ -1,11 +1,10 @@
 """A simulated world: what outlives an engine (journal, exchange, bars, commands), and engines that come and go."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Self
 
-from live_trading.brokers.in_process import InProcessBroker
 from live_trading.data import MemoryBarStore
 from live_trading.domain.entries import Entry
 from live_trading.domain.ids import Kind, derived_id
@@ -14,17 +13,25 @@ from live_trading.domain.values import OperationStatus, OrderPurpose
 from live_trading.engine.context import EngineConfig
 from live_trading.engine.inbox import Command, MemoryInbox, Outcome
 from live_trading.engine.trading_engine import TradingEngine
-from live_trading.journal.memory import MemoryJournal, MemoryJournalReader, MemoryStore
+from live_trading.journal import JournalError, JournalWriter
+from live_trading.journal.memory import MemoryJournal, MemoryJournalReader
 from live_trading.journal.opening import Opener
 from live_trading.paper_exchange.catalogue import default_catalogue
 from live_trading.paper_exchange.core import AccountSettings, Catalogue, Listing
 from live_trading.paper_exchange.exchange import SimulatedExchange
 from live_trading.projections import Ledger, apply
-from live_trading.runtime import Runtime, SeededIds, Tasks
+from live_trading.runtime import Runtime, SeededIds, TaskFailed, Tasks
+from live_trading.simulation.effects import Death, EffectBroker, EffectInbox, Effects, EffectStore, Way
 from live_trading.simulation.invariants import BrokerExecutionRow, BrokerOrderRow, BrokerRecord
 from live_trading.simulation.loop import Incarnation, VirtualClock
 
 ACCOUNT = "PAPER-1"
+
+
+class EngineDied(Exception):  # noqa: N818 - what happened
+    """The engine died while it was starting."""
+
+
 _TICK_SECONDS = 0.25
 
 
@@ -75,11 +82,15 @@ class World:
         write_seconds: float = 0.002,
         latency: float = 0.005,
         commission_delay: float = 0.0,
+        deaths: Sequence[Death] = (),
     ) -> None:
         self.clock = VirtualClock(asyncio.get_running_loop())
         self.seed = seed
         self.config = config or EngineConfig()
-        self.store = MemoryStore(write_seconds)
+        self.effects = Effects(deaths)
+        self.effects.on_death = self._died
+        self.store = EffectStore(write_seconds)
+        self.store.effects = self.effects
         self.reader = MemoryJournalReader(self.store)
         self.bars = MemoryBarStore()
         self.inbox = MemoryInbox()
@@ -93,6 +104,9 @@ class World:
         )
         self.engine: TradingEngine | None = None
         self.starts = 0
+        self.deaths: list[Way] = []
+        self.failures: list[Exception] = []
+        """Why engines ended by themselves."""
         self.quiet = False
         """While it is set, no tick comes (the market's time goes on)."""
         self._lease_ttl = lease_ttl
@@ -100,6 +114,7 @@ class World:
         self._markets = [RandomMarket(self.exchange.catalogue[symbol], f"{seed}/{symbol}") for symbol in symbols]
         self._commands = 0
         self._incarnations: list[Incarnation] = []
+        self._over = asyncio.Event()
         self.tasks.start(self._run_markets(), "markets")
 
     async def __aenter__(self) -> Self:
@@ -132,8 +147,34 @@ class World:
         incarnation = Incarnation()
         self._incarnations.append(incarnation)
         self.starts += 1
-        self.engine = await incarnation.start(self._start(self.starts), f"engine {self.starts}")
+        starting = incarnation.start(self._start(self.starts), f"engine {self.starts}")
+        self._over = asyncio.Event()
+        over = self.tasks.start(self._over.wait(), "the end of a life")
+        await asyncio.wait((starting, over), return_when=asyncio.FIRST_COMPLETED)
+        over.cancel()
+        if incarnation.stopped or not starting.done():
+            raise EngineDied
+        self.engine = starting.result()
         return self.engine
+
+    def _died(self, incarnation: Incarnation, way: Way) -> None:
+        """An engine came to a planned end. A frozen one keeps its place, to be thawed."""
+        self.deaths.append(way)
+        if incarnation is self._incarnations[-1]:
+            self.engine = None
+            self._over.set()
+        self.exchange.disconnect_all("the engine died")
+
+    @property
+    def is_down(self) -> bool:
+        """Whether no engine lives (one may be frozen)."""
+        return self.engine is None
+
+    def thaw(self) -> None:
+        """Let every frozen engine go on."""
+        for incarnation in self._incarnations[:-1]:
+            if incarnation.stopped:
+                incarnation.thaw()
 
     async def _start(self, number: int) -> TradingEngine:
         runtime = Runtime(self.clock, SeededIds(f"{self.seed}/engine {number}"), Tasks())
@@ -143,7 +184,7 @@ class World:
         async for entry in self.reader.read(to=journal.head.sequence_number):
             apply(ledger, entry)
         ledger.forget_changes()
-        broker = InProcessBroker(
+        broker = EffectBroker(
             self.exchange,
             ACCOUNT,
             name="paper",
@@ -152,16 +193,28 @@ class World:
             latency=self._latency,
             request_timeout=2.0,
         )
-        engine = TradingEngine(
-            journal, self.reader, ledger, {"paper": broker}, self.bars, self.inbox, runtime, self.config
-        )
+        broker.effects = self.effects
+        inbox = EffectInbox(self.inbox, self.effects)
+        engine = TradingEngine(journal, self.reader, ledger, {"paper": broker}, self.bars, inbox, runtime, self.config)
         await engine.start()
+        runtime_tasks = Tasks()
+        runtime_tasks.start(self._supervise(engine, journal), f"supervisor of engine {number}")
         return engine
+
+    async def _supervise(self, engine: TradingEngine, journal: JournalWriter) -> None:
+        """What a service does: an engine whose journal failed ends, and what went wrong is remembered."""
+        try:
+            await engine.run()
+        except (JournalError, TaskFailed) as error:
+            self.failures.append(error)
+            await engine.abandon()
+            await journal.close()
 
     def crash(self) -> None:
         """The engine's process is gone from one moment to the next; so are its connections."""
         self._incarnations[-1].stop()
         self.engine = None
+        self._over.set()
         self.exchange.disconnect_all("the engine crashed")
 
     async def stop(self) -> None:
