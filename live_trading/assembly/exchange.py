@@ -18,6 +18,7 @@ from live_trading.brokers.errors import Fatal
 from live_trading.brokers.paper import PaperBroker
 from live_trading.config import BrokerType, Settings
 from live_trading.domain.errors import InvalidInput
+from live_trading.journal import Fenced
 from live_trading.paper_exchange.options import PaperExchangeOptions
 from live_trading.paper_exchange.process import PaperExchangeFailed, PaperExchangeProcess
 from live_trading.runtime import Runtime
@@ -78,8 +79,9 @@ async def open_exchange(
 
     ``still``: only look. One that has to be started for it makes no prices (so nothing can be filled), is not started
     again when it dies, and is ended with the block. An engine's goes on over its death, and is ended with the block
-    unless another engine's process is its parent. Raises :class:`PaperExchangeFailed` or
-    :class:`~live_trading.brokers.errors.Fatal`.
+    unless another engine uses it: one that is its parent, or one that has just taken the journal over.
+
+    Raises :class:`PaperExchangeFailed` or :class:`~live_trading.brokers.errors.Fatal`.
     """
     check_broker(settings)
     if settings.broker.paper.url is not None:
@@ -90,11 +92,18 @@ async def open_exchange(
     options = options or exchange_options(settings)
     process = PaperExchangeProcess(replace(options, wait_for_subscribers=_NEVER) if still else options, runtime)
     await _start(process, runtime, watch=not still)
-    is_ours = _is_ours(process.pid, only_children=still)
+    in_use_elsewhere = False
     try:
         yield Exchange(process.url, process.account, process)
+    except Fenced:
+        in_use_elsewhere = True
+        raise
     finally:
-        await (process.stop() if is_ours else process.release())
+        # Asked at the end, not at the start: the engine whose child it was may be gone meanwhile.
+        if not in_use_elsewhere and _is_ours(process.pid, only_children=still):
+            await process.stop()
+        else:
+            await process.release()
 
 
 async def _start(process: PaperExchangeProcess, runtime: Runtime, *, watch: bool) -> None:

@@ -11,6 +11,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from live_trading.config import Settings
 from live_trading.database import EmbeddedMongo, check_requirements, connect, redact
+from live_trading.journal import Fenced
 from live_trading.runtime import Runtime
 
 BUNDLED_CACHE_GIGABYTES = 0.25
@@ -51,12 +52,17 @@ async def open_storage(
         return
     mongo = EmbeddedMongo(settings.engine.data_dir, runtime, cache_gigabytes=BUNDLED_CACHE_GIGABYTES)
     address = await mongo.start(watch=watch)
+    in_use_elsewhere = False
     try:
         async with _client(settings, address, watch) as client:
             where = f"{settings.engine.data_dir / 'mongodb'} ({options.db_name})"
             yield Storage(client, client[options.db_name], mongo, where)
+    except Fenced:
+        in_use_elsewhere = True  # the engine that took over owns it as soon as this process has ended
+        raise
     finally:
-        await mongo.stop()
+        if not in_use_elsewhere:
+            await mongo.stop()
 
 
 @asynccontextmanager

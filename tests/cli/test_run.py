@@ -119,6 +119,7 @@ def test_second_engine_stands_by_and_takes_over_from_one_that_was_killed(start: 
     second.until("RECOVERY_COMPLETED")
     assert second.said("after_crash=True")
     assert second.stop() == 0
+    assert processes_of(tmp_path) == []
 
 
 def test_engine_that_was_replaced_while_frozen_ends_with_75(start: Start, tmp_path: Path) -> None:
@@ -131,7 +132,9 @@ def test_engine_that_was_replaced_while_frozen_ends_with_75(start: Start, tmp_pa
     first.process.send_signal(signal.SIGCONT)
     assert first.ended() == 75
     assert first.until("error: fenced")
+    assert not second.said("BROKER_DISCONNECTED"), "what the other uses was not ended"
     assert second.stop() == 0
+    assert processes_of(tmp_path) == []
 
 
 def write_ticks(path: Path, minutes: int) -> int:
