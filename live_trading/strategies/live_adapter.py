@@ -20,6 +20,7 @@ from live_trading.domain.errors import InvalidInput
 from live_trading.domain.instrument import Instrument
 from live_trading.domain.market import Bar
 from live_trading.runtime import Clock
+from live_trading.strategies.adapter import StrategyAdapter
 from live_trading.strategies.base import FLAT, BarContext, Signal, Strategy, StrategyFailed, StrategyPosition
 
 DEFAULT_TIME_BUDGET = 1.0
@@ -63,7 +64,7 @@ class _Series:
         return tuple(self.bars[first:last]), tuple(self.values[first:last])
 
 
-class LiveStrategyAdapter:
+class LiveStrategyAdapter(StrategyAdapter):
     """One strategy with one set of parameters over one instrument's bars.
 
     ``symbol`` is the one it is shown the bars of. ``bar_sizes`` are the operation's; sizes the strategy asks for that
@@ -145,6 +146,15 @@ class LiveStrategyAdapter:
         for size, several in bars.items():
             for bar in several:
                 self._take(size, bar)
+
+    async def begin(self, bars: Mapping[BarSize, Iterable[Bar]]) -> None:
+        self.warm_up(bars)
+
+    async def answer(self, bar: Bar, position: StrategyPosition = FLAT) -> Signal | None:
+        return self.on_bar(bar, position)
+
+    async def close(self) -> None:
+        """Nothing runs beside this process."""
 
     def on_bar(self, bar: Bar, position: StrategyPosition = FLAT) -> Signal | None:
         """Take the next closed bar; the strategy's answer if it triggers. Raises :class:`StrategyFailed`.
