@@ -5,7 +5,6 @@ import contextvars
 from collections.abc import Coroutine
 from typing import Any
 
-
 _CANCEL_AGAIN_SECONDS = 1.0
 
 

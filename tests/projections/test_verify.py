@@ -41,7 +41,7 @@ async def only_difference(database: Database) -> Difference:
 async def test_document_altered_by_hand_is_found(verified: Database, collection: str) -> None:
     document = await verified[collection].find_one({}, skip=1)
     assert document is not None
-    await verified[collection].update_one({"_id": document["_id"]}, {"$set": {"currency": "XXX"}})
+    await verified[collection].update_one({"_id": document["_id"]}, {"$set": {"currency": "CHF"}})
     difference = await only_difference(verified)
     assert (difference.collection, difference.id, difference.kind) == (collection, document["_id"], "altered")
     assert difference.expected == difference.stored == document["sequence_number"]
