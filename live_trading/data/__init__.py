@@ -1,7 +1,7 @@
 """Market data: ticks to bars, their store, indicators, and the files ticks are read from."""
 
 from live_trading.data.bar_aggregator import MAX_FILLED_NS, BarAggregator, Gap
-from live_trading.data.bar_store import ArchivedBar, BarStore, MemoryBarStore, StoredBar
+from live_trading.data.bar_store import ArchivedBar, BarStore, MemoryBarStore, MissingBars, StoredBar
 from live_trading.data.indicators import IndicatorSet, IndicatorSpec
 from live_trading.data.lean_files import read_bars
 from live_trading.data.market_data import DEFAULT_STALE_AFTER, Feed, MarketData, Quote, Subscription
@@ -23,6 +23,7 @@ __all__ = [
     "IndicatorSpec",
     "MarketData",
     "MemoryBarStore",
+    "MissingBars",
     "MongoBarStore",
     "Quote",
     "StoredBar",

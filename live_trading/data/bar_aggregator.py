@@ -28,7 +28,7 @@ from decimal import Decimal
 from math import gcd
 from typing import NamedTuple
 
-from live_trading.data.trading_days import TradingCalendar, TradingDay
+from live_trading.data.trading_days import TradingCalendar
 from live_trading.domain.bar_size import BarSize
 from live_trading.domain.errors import InvalidInput
 from live_trading.domain.instrument import Instrument
@@ -37,7 +37,6 @@ from live_trading.domain.market import Bar, Ohlc, QuoteTick, Tick, TradeTick
 MAX_FILLED_NS = 120_000_000_000
 """The longest silence that is filled with flat bars: two minutes."""
 
-_DAY_NS = BarSize.DAY_1.nanoseconds
 _ZERO = Decimal(0)
 _NONE_CLOSED: tuple[Bar, ...] = ()
 _NEVER = 1 << 63
@@ -244,7 +243,7 @@ class BarAggregator:
         if self._open:
             self._open[0].append(_Span.of(bar, start_ns, bar.end_ns))
         else:
-            self._open.append(_Span.of(bar, *_bounds(day, start_ns, self._base.length_ns)))
+            self._open.append(_Span.of(bar, *day.bar_bounds(start_ns, self._base.length_ns)))
         self._refresh()
         closed += self.advance(min(bar.end_ns, day.close_ns))
         return closed
@@ -291,7 +290,7 @@ class BarAggregator:
         if not day.is_open(time_ns):
             self.outside_ticks += 1
             return None
-        start_ns, end_ns = _bounds(day, time_ns, self._base.length_ns)
+        start_ns, end_ns = day.bar_bounds(time_ns, self._base.length_ns)
         if end_ns + self._grace_ns <= self._told_ns:
             self.late_ticks += 1
             return None
@@ -343,7 +342,7 @@ class BarAggregator:
         for parent in level.parents:
             if parent.span is None:
                 day = self._calendar.day_of(span.start_ns)
-                parent.span = span.widened(*_bounds(day, span.start_ns, parent.length_ns))
+                parent.span = span.widened(*day.bar_bounds(span.start_ns, parent.length_ns))
             else:
                 parent.span.append(span)
         if level.bar_size is None:
@@ -373,7 +372,7 @@ class BarAggregator:
 
     def _bridge(self, level: _Level, last: Bar, bar: Bar, closed: list[Bar]) -> None:
         """Fill or report what is missing between two bars of one size."""
-        runs = list(_missing_runs(self._calendar, level.length_ns, last.end_ns, bar.start_ns))
+        runs = list(self._calendar.bar_runs(level.length_ns, last.end_ns, bar.start_ns))
         if not runs:
             return
         if not level.deaf and bar.start_ns - last.end_ns <= MAX_FILLED_NS:
@@ -382,30 +381,6 @@ class BarAggregator:
         elif self._on_gap is not None:
             missing = sum(count for _, _, count in runs)
             self._on_gap(Gap(self.symbol, bar.bar_size, runs[0][0], runs[-1][1], missing))
-
-
-def _bounds(day: TradingDay, time_ns: int, length_ns: int) -> tuple[int, int]:
-    """Start and end of the bar of that length that contains ``time_ns``."""
-    if length_ns >= _DAY_NS:
-        return day.start_ns, day.close_ns
-    start_ns = time_ns - (time_ns - day.start_ns) % length_ns
-    return start_ns, min(start_ns + length_ns, day.close_ns)
-
-
-def _missing_runs(
-    calendar: TradingCalendar, length_ns: int, from_ns: int, until_ns: int
-) -> Iterator[tuple[int, int, int]]:
-    """Runs of bars of open time in [from, until): where each run starts and ends, and how many bars it has."""
-    day = calendar.day_of(from_ns)
-    while day.start_ns < until_ns:
-        for opening, closing in day.open_spans:
-            low, high = max(opening, from_ns), min(closing, until_ns)
-            if low < high:
-                start_ns, _ = _bounds(day, low, length_ns)
-                _, end_ns = _bounds(day, high - 1, length_ns)
-                yield start_ns, end_ns, 1 if length_ns >= _DAY_NS else -((start_ns - end_ns) // length_ns)
-                from_ns = end_ns  # a bar across a break within the day is one bar
-        day = calendar.day_of(day.end_ns)
 
 
 def _flat_bars(last: Bar, start_ns: int, end_ns: int) -> Iterator[Bar]:

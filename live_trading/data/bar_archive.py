@@ -7,8 +7,7 @@ not share it.
 """
 
 import json
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -20,25 +19,32 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from bson import ObjectId
 
 from live_trading.data.bar_store import ArchivedBar, StoredBar
+from live_trading.data.durable_parquet import replace_file
 from live_trading.domain.bar_size import BarSize
 from live_trading.domain.market import Bar, Ohlc
-from live_trading.runtime import failpoint, utc_from_ns
+from live_trading.runtime import utc_from_ns
 
 _PRICES = ("open", "high", "low", "close")
 _SIDES = ("bid", "ask")
 
+BAR_FIELDS = (
+    pa.field("asset", pa.string(), nullable=False),
+    pa.field("bar_size", pa.string(), nullable=False),
+    pa.field("timestamp", pa.timestamp("ns", tz="UTC"), nullable=False),
+    pa.field("ended", pa.timestamp("ns", tz="UTC")),
+    *(pa.field(name, pa.string(), nullable=False) for name in (*_PRICES, "volume")),
+    *(pa.field(f"{side}_{name}", pa.string()) for side in _SIDES for name in _PRICES),
+    pa.field("tick_count", pa.int64(), nullable=False),
+    pa.field("filled", pa.bool_(), nullable=False),
+)
+"""The columns of a bar, whichever file it is in. Prices are strings, so that they stay exact."""
+
 SCHEMA = pa.schema(
     [
         pa.field("operation_id", pa.string(), nullable=False),
-        pa.field("asset", pa.string(), nullable=False),
-        pa.field("bar_size", pa.string(), nullable=False),
-        pa.field("timestamp", pa.timestamp("ns", tz="UTC"), nullable=False),
-        pa.field("ended", pa.timestamp("ns", tz="UTC")),
-        *(pa.field(name, pa.string(), nullable=False) for name in (*_PRICES, "volume")),
-        *(pa.field(f"{side}_{name}", pa.string()) for side in _SIDES for name in _PRICES),
-        pa.field("tick_count", pa.int64(), nullable=False),
-        pa.field("filled", pa.bool_(), nullable=False),
+        *BAR_FIELDS,
         pa.field("indicators", pa.string(), nullable=False),
+        pa.field("from_history", pa.bool_()),
     ]
 )
 
@@ -51,8 +57,11 @@ class BarArchive:
 
     def path(self, asset: str, bar_size: BarSize, day: date) -> Path:
         """Where a day's bars are."""
-        folder = quote(asset, safe="").replace(".", "%2E")  # "BRK.B" and ".." alike are no paths
-        return self.directory / folder / bar_size.value.replace(" ", "") / f"{day.isoformat()}.parquet"
+        return self.folder(asset, bar_size) / f"{day.isoformat()}.parquet"
+
+    def folder(self, asset: str, bar_size: BarSize) -> Path:
+        """Where the days of one asset and bar size are."""
+        return self.directory / folder_name(asset) / bar_size.value.replace(" ", "")
 
     def add(self, bars: Iterable[ArchivedBar]) -> None:
         """Add bars, durably when it returns. A bar that is there already is replaced."""
@@ -63,29 +72,17 @@ class BarArchive:
         for path, several in files.items():
             known = read_archived_file(path)
             merged = {(each.operation_id, each.stored.bar.start_ns): each for each in [*known, *several]}
-            _replace(path, [merged[key] for key in sorted(merged)])
+            table = pa.Table.from_pylist([_row(merged[key]) for key in sorted(merged)], SCHEMA)
+            replace_file(path, table, self.directory, "bars.archive")
 
     def read(self, asset: str, bar_size: BarSize, day: date) -> list[ArchivedBar]:
         """A day's bars, by operation and start; none where there is no file."""
         return read_archived_file(self.path(asset, bar_size, day))
 
 
-def _replace(path: Path, bars: list[ArchivedBar]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".parquet.new")  # one that a crash left is overwritten
-    with aside.open("wb") as file:
-        pq.write_table(pa.Table.from_pylist([_row(each) for each in bars], SCHEMA), file, compression="zstd")
-        file.flush()
-        os.fsync(file.fileno())
-    failpoint("bars.archive.rename.before")
-    aside.replace(path)
-    for folder in (path.parent, path.parent.parent, path.parent.parent.parent):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    failpoint("bars.archive.rename.after")
+def folder_name(asset: str) -> str:
+    """An asset's name as that of a folder: "BRK.B" and ".." alike lead nowhere else."""
+    return quote(asset, safe="").replace(".", "%2E")
 
 
 def read_archived_file(path: Path) -> list[ArchivedBar]:
@@ -93,17 +90,21 @@ def read_archived_file(path: Path) -> list[ArchivedBar]:
     if not path.exists():
         return []
     with pq.ParquetFile(path) as file:
-        table = file.read()
-    # Whole nanoseconds: Python's own times end at the microsecond.
+        return [_archived(row) for row in rows_of(file.read())]
+
+
+def rows_of(table: pa.Table) -> list[dict[str, Any]]:
+    """A table's rows, times as whole nanoseconds: Python's own end at the microsecond."""
     for name in ("timestamp", "ended"):
-        table = table.set_column(table.schema.get_field_index(name), name, table.column(name).cast(pa.int64()))
-    return [_archived(row) for row in table.to_pylist()]
+        if name in table.schema.names:
+            table = table.set_column(table.schema.get_field_index(name), name, table.column(name).cast(pa.int64()))
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
 
 
-def _row(archived: ArchivedBar) -> dict[str, Any]:
-    bar, indicators = archived.stored
+def bar_row(bar: Bar) -> dict[str, Any]:
+    """A bar as a row."""
     row: dict[str, Any] = {
-        "operation_id": str(archived.operation_id),
         "asset": bar.symbol,
         "bar_size": bar.bar_size.value,
         "timestamp": utc_from_ns(bar.start_ns),
@@ -111,7 +112,6 @@ def _row(archived: ArchivedBar) -> dict[str, Any]:
         "volume": str(bar.volume),
         "tick_count": bar.tick_count,
         "filled": bar.filled,
-        "indicators": json.dumps(indicators, sort_keys=True),
     }
     for name in _PRICES:
         row[name] = str(getattr(bar, name))
@@ -121,12 +121,13 @@ def _row(archived: ArchivedBar) -> dict[str, Any]:
     return row
 
 
-def _archived(row: dict[str, Any]) -> ArchivedBar:
+def bar_of(row: Mapping[str, Any]) -> Bar:
+    """The bar of a row of :func:`rows_of`."""
     sides = {
         side: None if row[f"{side}_open"] is None else Ohlc(*(Decimal(row[f"{side}_{name}"]) for name in _PRICES))
         for side in _SIDES
     }
-    bar = Bar(
+    return Bar(
         symbol=row["asset"],
         bar_size=BarSize(row["bar_size"]),
         start_ns=row["timestamp"],
@@ -141,4 +142,19 @@ def _archived(row: dict[str, Any]) -> ArchivedBar:
         filled=row["filled"],
         ended_ns=row["ended"],
     )
-    return ArchivedBar(ObjectId(row["operation_id"]), StoredBar(bar, json.loads(row["indicators"])))
+
+
+def _row(archived: ArchivedBar) -> dict[str, Any]:
+    bar, indicators, from_history = archived.stored
+    return {
+        **bar_row(bar),
+        "operation_id": str(archived.operation_id),
+        "indicators": json.dumps(indicators, sort_keys=True),
+        "from_history": from_history,
+    }
+
+
+def _archived(row: dict[str, Any]) -> ArchivedBar:
+    # A file written before bars told where they came from has no such column.
+    stored = StoredBar(bar_of(row), json.loads(row["indicators"]), bool(row.get("from_history")))
+    return ArchivedBar(ObjectId(row["operation_id"]), stored)

@@ -19,6 +19,19 @@ class StoredBar(NamedTuple):
 
     bar: Bar
     indicators: Mapping[str, float | None] = {}
+    from_history: bool = False
+    """It came from the broker's history, not from the live feed: no strategy was asked about it when it closed."""
+
+
+class MissingBars(NamedTuple):
+    """Bars that are not there: neither the feed nor the broker's history had them. Recorded, never invented."""
+
+    symbol: str
+    bar_size: BarSize
+    start_ns: int
+    end_ns: int
+    missing: int
+    reason: str
 
 
 class ArchivedBar(NamedTuple):
@@ -39,6 +52,14 @@ class BarStore(ABC):
     @abstractmethod
     async def last(self, operation_id: ObjectId, bar_size: BarSize, count: int) -> list[StoredBar]:
         """The last ``count`` bars, oldest first; fewer where there are fewer."""
+
+    @abstractmethod
+    async def record_missing(self, operation_id: ObjectId, missing: MissingBars) -> None:
+        """Keep a record of bars that are missing. The same start recorded again is replaced."""
+
+    @abstractmethod
+    async def missing(self, operation_id: ObjectId, bar_size: BarSize) -> list[MissingBars]:
+        """What is missing, oldest first."""
 
     @abstractmethod
     async def retain(self, operation_id: ObjectId, bar_size: BarSize, keep: int) -> int:
@@ -64,16 +85,24 @@ class MemoryBarStore(BarStore):
     def __init__(self) -> None:
         self._bars: dict[tuple[ObjectId, BarSize], dict[int, StoredBar]] = {}
         self._archive: dict[tuple[str, BarSize, date], dict[tuple[ObjectId, int], ArchivedBar]] = {}
+        self._missing: dict[tuple[ObjectId, BarSize], dict[int, MissingBars]] = {}
 
     async def write(self, operation_id: ObjectId, bars: Sequence[StoredBar]) -> None:
         for stored in bars:
             series = self._bars.setdefault((operation_id, stored.bar.bar_size), {})
-            series[stored.bar.start_ns] = StoredBar(stored.bar, dict(stored.indicators))
+            series[stored.bar.start_ns] = stored._replace(indicators=dict(stored.indicators))
 
     async def last(self, operation_id: ObjectId, bar_size: BarSize, count: int) -> list[StoredBar]:
         series = self._bars.get((operation_id, bar_size), {})
         starts = sorted(series)
         return [series[start] for start in starts[max(0, len(starts) - count) :]]
+
+    async def record_missing(self, operation_id: ObjectId, missing: MissingBars) -> None:
+        self._missing.setdefault((operation_id, missing.bar_size), {})[missing.start_ns] = missing
+
+    async def missing(self, operation_id: ObjectId, bar_size: BarSize) -> list[MissingBars]:
+        known = self._missing.get((operation_id, bar_size), {})
+        return [known[start] for start in sorted(known)]
 
     async def retain(self, operation_id: ObjectId, bar_size: BarSize, keep: int) -> int:
         series = self._bars.get((operation_id, bar_size), {})

@@ -2,7 +2,10 @@
 
 A document's fields: ``operation_id``, ``asset``, ``bar_size``, ``timestamp`` (the bar's start), ``open``, ``high``,
 ``low``, ``close``, ``volume`` (Decimal128), ``bid`` and ``ask`` (the same four prices, for quotes), ``tick_count``,
-``filled``, ``ended`` (only where the bar was cut short) and ``indicators`` (floats by name).
+``filled``, ``from_history``, ``ended`` (only where the bar was cut short) and ``indicators`` (floats by name).
+
+What is missing is in ``market_data_gaps``: ``operation_id``, ``asset``, ``bar_size``, ``start``, ``end``, ``missing``
+(how many bars) and ``reason``.
 """
 
 import asyncio
@@ -18,7 +21,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 
 from live_trading.data.bar_archive import BarArchive
-from live_trading.data.bar_store import ArchivedBar, BarStore, StoredBar, slack
+from live_trading.data.bar_store import ArchivedBar, BarStore, MissingBars, StoredBar, slack
 from live_trading.domain.bar_size import BarSize
 from live_trading.domain.market import Bar, Ohlc, ns_from_utc
 from live_trading.runtime import failpoint, utc_from_ns
@@ -26,6 +29,9 @@ from live_trading.runtime import failpoint, utc_from_ns
 _Document = dict[str, Any]
 _CODEC: CodecOptions[_Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
 _MOVED_AT_ONCE = 20_000
+
+GAPS = "market_data_gaps"
+"""The collection of what is missing."""
 
 
 class MongoBarStore(BarStore):
@@ -35,7 +41,7 @@ class MongoBarStore(BarStore):
         self._database = database
         self._archive = BarArchive(archive_directory)
         self._archiving = asyncio.Lock()
-        self._indexed: set[BarSize] = set()
+        self._indexed: set[str] = set()
         # Bars written since they were last counted; a series not counted yet in this process is due at once.
         self._written: dict[tuple[ObjectId, BarSize], int] = {}
 
@@ -60,6 +66,33 @@ class MongoBarStore(BarStore):
         collection = await self._collection(bar_size)
         cursor = collection.find({"operation_id": operation_id}).sort("timestamp", DESCENDING).limit(count)
         return [_stored(document) for document in reversed(await cursor.to_list())]
+
+    async def record_missing(self, operation_id: ObjectId, missing: MissingBars) -> None:
+        collection = await self._indexed_collection(GAPS, "operation_id", "bar_size", "start")
+        key = {"operation_id": operation_id, "bar_size": missing.bar_size.value, "start": utc_from_ns(missing.start_ns)}
+        document = {
+            **key,
+            "asset": missing.symbol,
+            "end": utc_from_ns(missing.end_ns),
+            "missing": missing.missing,
+            "reason": missing.reason,
+        }
+        await collection.replace_one(key, document, upsert=True)
+
+    async def missing(self, operation_id: ObjectId, bar_size: BarSize) -> list[MissingBars]:
+        collection = await self._indexed_collection(GAPS, "operation_id", "bar_size", "start")
+        chosen = {"operation_id": operation_id, "bar_size": bar_size.value}
+        return [
+            MissingBars(
+                each["asset"],
+                bar_size,
+                ns_from_utc(each["start"]),
+                ns_from_utc(each["end"]),
+                each["missing"],
+                each["reason"],
+            )
+            async for each in collection.find(chosen).sort("start", ASCENDING)
+        ]
 
     async def retain(self, operation_id: ObjectId, bar_size: BarSize, keep: int) -> int:
         key = operation_id, bar_size
@@ -90,15 +123,18 @@ class MongoBarStore(BarStore):
         return await asyncio.to_thread(self._archive.read, asset, bar_size, day)
 
     async def _collection(self, bar_size: BarSize) -> AsyncCollection[_Document]:
-        collection = self._database.get_collection(bar_size.collection, codec_options=_CODEC)
-        if bar_size not in self._indexed:
-            await collection.create_index([("operation_id", ASCENDING), ("timestamp", ASCENDING)], unique=True)
-            self._indexed.add(bar_size)
+        return await self._indexed_collection(bar_size.collection, "operation_id", "timestamp")
+
+    async def _indexed_collection(self, name: str, *unique: str) -> AsyncCollection[_Document]:
+        collection = self._database.get_collection(name, codec_options=_CODEC)
+        if name not in self._indexed:
+            await collection.create_index([(field, ASCENDING) for field in unique], unique=True)
+            self._indexed.add(name)
         return collection
 
 
 def _document(operation_id: ObjectId, stored: StoredBar) -> _Document:
-    bar, indicators = stored
+    bar, indicators, from_history = stored
     document: _Document = {
         "operation_id": operation_id,
         "asset": bar.symbol,
@@ -111,6 +147,7 @@ def _document(operation_id: ObjectId, stored: StoredBar) -> _Document:
         "volume": Decimal128(bar.volume),
         "tick_count": bar.tick_count,
         "filled": bar.filled,
+        "from_history": from_history,
         "indicators": dict(indicators),
     }
     for side in ("bid", "ask"):
@@ -139,7 +176,7 @@ def _stored(document: Mapping[str, Any]) -> StoredBar:
         filled=document["filled"],
         ended_ns=None if ended is None else ns_from_utc(ended),
     )
-    return StoredBar(bar, document["indicators"])
+    return StoredBar(bar, document["indicators"], document.get("from_history", False))
 
 
 def _decimal(value: Decimal128) -> Decimal:

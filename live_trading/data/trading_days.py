@@ -4,6 +4,7 @@
 same day, so a day is worked out once and kept.
 """
 
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ from live_trading.runtime import utc_from_ns
 _DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _LONGEST_DAY = timedelta(hours=26)  # a day of 25 hours at the end of daylight saving, and some
 _KEPT_DAYS = 16
+_DAY_NS = 86_400_000_000_000
 
 
 class TradingDay(NamedTuple):
@@ -33,6 +35,14 @@ class TradingDay(NamedTuple):
     def is_open(self, time_ns: int) -> bool:
         """Whether the market trades at ``time_ns``, a time of this day."""
         return any(opening <= time_ns < closing for opening, closing in self.open_spans)
+
+    def bar_bounds(self, time_ns: int, length_ns: int) -> tuple[int, int]:
+        """Start and end of the bar of that length that contains ``time_ns``: counted from the day's start, cut short by
+        its close. A day's bar is the whole session."""
+        if length_ns >= _DAY_NS:
+            return self.start_ns, self.close_ns
+        start_ns = time_ns - (time_ns - self.start_ns) % length_ns
+        return start_ns, min(start_ns + length_ns, self.close_ns)
 
 
 class TradingCalendar:
@@ -62,6 +72,19 @@ class TradingCalendar:
     def is_open(self, time_ns: int) -> bool:
         """Whether the market trades at ``time_ns``."""
         return self.day_of(time_ns).is_open(time_ns)
+
+    def bar_runs(self, length_ns: int, from_ns: int, until_ns: int) -> Iterator[tuple[int, int, int]]:
+        """Runs of bars of open time in [from, until): where each run starts and ends, and how many bars it has."""
+        day = self.day_of(from_ns)
+        while day.start_ns < until_ns:
+            for opening, closing in day.open_spans:
+                low, high = max(opening, from_ns), min(closing, until_ns)
+                if low < high:
+                    start_ns, _ = day.bar_bounds(low, length_ns)
+                    _, end_ns = day.bar_bounds(high - 1, length_ns)
+                    yield start_ns, end_ns, 1 if length_ns >= _DAY_NS else -((start_ns - end_ns) // length_ns)
+                    from_ns = end_ns  # a bar across a break within the day is one bar
+            day = self.day_of(day.end_ns)
 
     def _day_from(self, start: datetime) -> TradingDay:
         start_ns = ns_from_utc(start)

@@ -13,7 +13,7 @@ import pytest
 from bson import Decimal128, ObjectId
 from pymongo.asynchronous.database import AsyncDatabase
 
-from live_trading.data import BarStore, MemoryBarStore, MongoBarStore, StoredBar
+from live_trading.data import BarStore, MemoryBarStore, MissingBars, MongoBarStore, StoredBar
 from live_trading.data.bar_archive import BarArchive
 from live_trading.domain.bar_size import BarSize
 from live_trading.domain.market import Bar, Ohlc, ns_from_utc
@@ -86,6 +86,28 @@ async def test_operations_on_one_asset_share_its_archive(store: BarStore) -> Non
     assert [each.operation_id for each in archived] == [ONE] * 6 + [OTHER] * 6
 
 
+async def test_where_a_bar_came_from_is_kept_also_in_the_archive(store: BarStore) -> None:
+    given = [hour(number)._replace(from_history=number % 3 == 0) for number in range(70)]
+    await store.write(ONE, given)
+    await store.retain(ONE, H1, 50)
+    archived = [each for day in (8, 9) for each in await store.archived("EUR-USD", H1, date(2014, 5, day))]
+    assert [each.stored for each in archived] + await store.last(ONE, H1, 100) == given
+
+
+async def test_what_is_missing_is_kept_apart_from_the_bars(store: BarStore) -> None:
+    def missing(number: int, count: int, reason: str) -> MissingBars:
+        start_ns = START + number * H1.nanoseconds
+        return MissingBars("EUR-USD", H1, start_ns, start_ns + count * H1.nanoseconds, count, reason)
+
+    await store.record_missing(ONE, missing(5, 2, "none"))
+    await store.record_missing(ONE, missing(1, 1, "none"))
+    await store.record_missing(ONE, missing(5, 1, "asked again"))
+    await store.record_missing(OTHER, missing(7, 1, "none"))
+    assert await store.missing(ONE, H1) == [missing(1, 1, "none"), missing(5, 1, "asked again")]
+    assert await store.missing(ONE, BarSize.MIN_1) == []
+    assert await store.last(ONE, H1, 10) == []
+
+
 async def test_few_bars_too_many_are_left_until_it_is_worth_it(store: BarStore) -> None:
     await store.write(ONE, [hour(number) for number in range(59)])
     assert await store.retain(ONE, H1, 50) == 0
@@ -108,7 +130,7 @@ async def test_a_document_has_the_collections_field_names(
         "timestamp": datetime(2014, 5, 8, 18, tzinfo=UTC),
         "open": Decimal128("1.39101"), "high": Decimal128("1.40"), "low": Decimal128("1.3"),
         "close": Decimal128("1.39105"), "volume": Decimal128("0"), "tick_count": 17, "filled": False,
-        "indicators": {"ema_20": 1.25, "rsi_14": None}, "bid": side, "ask": side,
+        "from_history": False, "indicators": {"ema_20": 1.25, "rsi_14": None}, "bid": side, "ask": side,
     }  # fmt: skip
     indexes = await database["market_data_1hour"].index_information()
     assert indexes["operation_id_1_timestamp_1"]["unique"] is True
