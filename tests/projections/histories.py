@@ -20,11 +20,11 @@ from tests.stories import Story
 Database = AsyncDatabase[dict[str, Any]]
 
 
-def eventful(seed: int = 1, rounds: int = 60, operations: int = 3) -> Story:
+def eventful(seed: int = 1, rounds: int = 60, corrections: bool = True) -> Story:
     """Orders, partial fills, flips, commissions early and late, corrections, cancels, pauses: all from a seed."""
     rng = random.Random(seed)
     story = Story()
-    ids = [story.operation(multiplier=multiplier) for multiplier in ("1", "20", "0.1")[:operations]]
+    ids = [story.operation(multiplier=multiplier) for multiplier in ("1", "20", "0.1")]
     executions: list[str] = []
     for number in range(rounds):
         operation = rng.choice(ids)
@@ -34,7 +34,7 @@ def eventful(seed: int = 1, rounds: int = 60, operations: int = 3) -> Story:
             price, quantity = str(100 + rng.randint(-9, 9)), str(rng.randint(1, 2))
             executions.append(story.fill(order, price, quantity))
         story.commission(rng.choice(executions), str(rng.randint(0, 300) / Decimal(100)), rng.choice(["USD", "JPY"]))
-        if rng.random() < 0.2:
+        if corrections and rng.random() < 0.2:
             story.correct(rng.choice(executions), str(100 + rng.randint(-9, 9)), str(rng.randint(0, 2)))
         if rng.random() < 0.3:
             story.about(order, e.OrderCancelled(client_order_id=order))

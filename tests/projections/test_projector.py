@@ -96,19 +96,52 @@ async def test_killed_projector_is_gone_on_with(
     await assert_equal_to_the_fold(database)
 
 
-async def test_older_documents_written_late_or_twice_change_nothing(
-    database: Database, runtime: Runtime, eventful_journal: Story
-) -> None:
+async def test_older_documents_written_late_or_twice_change_nothing(database: Database, runtime: Runtime) -> None:
+    story = eventful(corrections=False)
+    await write_journal(database, runtime, story)
     running = await project_all(database, runtime)
     before = await stored(database)
     entries = [entry async for entry in MongoJournalReader(database).read()]
     ledger = Ledger()
-    for size in (1, 7, 90, len(entries)):
+    for size in (4, 7, 90, len(entries) - 150):
         changes = take_changes(fold(entries[ledger.sequence_number : ledger.sequence_number + size], ledger))
-        await write(database, Changes(changes.replacements[::-1], changes.deletions))
+        assert changes.replacements
+        await write(database, Changes(changes.replacements[::-1], []))
         await write(database, changes)
-    assert await stored(database) == before
+        assert await stored(database) == before
     assert running.lag == 0
+
+
+async def test_deletion_that_comes_late_spares_what_was_made_again(database: Database) -> None:
+    story = Story()
+    operation = story.operation()
+    story.trade(operation, Side.BUY, "100", "1")
+    second = story.trade(operation, Side.SELL, "101", "1")
+    await prepare(database)
+    ledger = fold(story.entries)
+    await write(database, take_changes(ledger))
+    told = len(story.entries)
+    story.correct(second, "101", "0")
+    gone = take_changes(fold(story.entries[told:], ledger))
+    assert len(gone.deletions) == 2  # the EXIT and its trade
+    story.correct(second, "102", "1")
+    again = take_changes(fold(story.entries[told + 1 :], ledger))
+    await write(database, again)
+    await write(database, gone)  # late
+    assert (await stored(database))["trades"] == shelve(story.entries).of("trades") != []
+
+
+async def test_checkpoint_never_goes_back_and_is_not_set_by_who_lost_it(database: Database) -> None:
+    checkpoints = Checkpoints(database)
+    await checkpoints.create("ours")
+    assert await checkpoints.advance(1, 5, b"five")
+    assert not await checkpoints.advance(1, 5, b"five")
+    assert not await checkpoints.advance(1, 3, b"three")
+    assert not await checkpoints.advance(2, 9, b"nine")
+    assert await checkpoints.halt(1, "why")
+    assert not await checkpoints.advance(1, 9, b"nine")
+    checkpoint = await checkpoints.create("others'")
+    assert (checkpoint.sequence_number, checkpoint.journal_hash, checkpoint.reason) == (5, b"five", "why")
 
 
 async def test_two_projectors_at_once_end_in_the_same_documents(database: Database, runtime: Runtime) -> None:
@@ -181,18 +214,19 @@ async def test_entry_it_does_not_know_halts_it_visibly_and_the_next_start_tries_
     await assert_equal_to_the_fold(database)
 
 
+@pytest.mark.parametrize("rounds", [2, 80], ids=["shorter", "longer"])
 async def test_read_models_of_another_journal_are_built_anew(
-    database: Database, runtime: Runtime, eventful_journal: Story
+    database: Database, runtime: Runtime, eventful_journal: Story, rounds: int
 ) -> None:
     await project_all(database, runtime)
     await runtime.tasks.close()
     await database.drop_collection(JOURNAL)
     await database.drop_collection("leases")
-    other = Story()
-    other.trade(other.operation(), Side.BUY, "100", "1")
+    other = eventful(seed=9, rounds=rounds)
+    assert (len(other.entries) > len(eventful_journal.entries)) == (rounds > 60)
     await write_journal(database, runtime, other)
     await project_all(database, runtime)
-    assert len((await stored(database))["transactions"]) == 1
+    assert len((await stored(database))["orders"]) == rounds
     await assert_equal_to_the_fold(database)
 
 

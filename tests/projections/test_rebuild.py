@@ -1,7 +1,7 @@
 """Rebuilding while everything goes on, and dying in the middle of it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from importlib import import_module
 
 import pytest
@@ -138,28 +138,37 @@ async def test_killed_rebuild_leaves_the_old_or_the_new_read_models(
     assert await leftovers(database) == []
 
 
-async def test_of_two_rebuilds_the_later_one_swaps(database: Database, runtime: Runtime) -> None:
+class Interrupted(MongoJournalReader):
+    """Lets something happen when the rebuild has begun."""
+
+    def __init__(self, database: Database, happen: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(database)
+        self._happen: Callable[[], Awaitable[object]] | None = happen
+
+    async def read_batches(self, after: int = 0, to: int | None = None) -> AsyncGenerator[list[Entry], None]:
+        if self._happen is not None:
+            happen, self._happen = self._happen, None
+            await happen()
+        async for batch in super().read_batches(after, to):
+            yield batch
+
+
+async def test_rebuild_gives_way_to_one_that_began_later(database: Database, runtime: Runtime) -> None:
     await write_journal(database, runtime, eventful(rounds=10))
     await project_all(database, runtime)
     await runtime.tasks.close()
-    second: list[int] = []
-
-    async def begin_another() -> None:
-        second.append((await rebuild(database, MongoJournalReader(database), runtime, grace=0)).version)
-
-    class Reader(MongoJournalReader):
-        """Lets another rebuild begin and end when this one has begun."""
-
-        async def read_batches(self, after: int = 0, to: int | None = None) -> AsyncGenerator[list[Entry], None]:
-            if not second:
-                await begin_another()
-            async for batch in super().read_batches(after, to):
-                yield batch
-
+    before = await stored(database)
+    only_begun = Interrupted(database, lambda: Checkpoints(database).claim(1, "another"))
     with pytest.raises(RebuildOvertaken):
-        await rebuild(database, Reader(database), runtime, grace=0)
-    assert second == [2]
+        await rebuild(database, only_begun, runtime, grace=0)
+    assert await stored(database) == before
+    ended = Interrupted(database, lambda: rebuild(database, MongoJournalReader(database), runtime, grace=0))
+    with pytest.raises(RebuildOvertaken):
+        await rebuild(database, ended, runtime, grace=0)
     await assert_equal_to_the_fold(database)
+    checkpoint = await Checkpoints(database).read()
+    assert checkpoint is not None
+    assert (checkpoint.version, checkpoint.state) == (2, State.LIVE)
 
 
 async def test_rebuild_makes_read_models_where_there_were_none(database: Database, runtime: Runtime) -> None:
