@@ -97,14 +97,17 @@ def read_ticks(
     """The ticks of a file, in order.
 
     With a ``mapping`` it is read as CSV (plain, ``.gz``, a ``.zip`` of one file). Otherwise ``.parquet`` is our schema
-    and ``.zip`` is Lean's, whose name tells asset class, symbol and day (``symbol`` and ``date`` take precedence; see
-    :mod:`live_trading.data.lean_files`). Raises :class:`InvalidInput`, also while iterating.
+    (what the recorder wrote tells its symbol) and ``.zip`` is Lean's, whose name tells asset class, symbol and day
+    (``symbol`` and ``date`` take precedence; see :mod:`live_trading.data.lean_files`). Raises :class:`InvalidInput`,
+    also while iterating.
     """
     file = Path(path)
     if not file.is_file():
         raise InvalidInput(str(file), "there is no such file", "Give the path of a Parquet, CSV or Lean zip file")
     if mapping is None and file.suffix == ".zip":
         return lean_ticks(file, LeanName.parse(file), symbol, date)
+    if mapping is None and file.suffix == ".parquet" and symbol is None:
+        symbol = _recorded_symbol(file)
     if symbol is None:
         raise InvalidInput("symbol", f"{file.name} does not tell what it holds", 'Give a symbol, e.g. "EUR-USD"')
     if mapping is not None:
@@ -143,6 +146,16 @@ def number(value: object) -> Decimal:
 
 
 # -- Parquet
+
+
+def _recorded_symbol(file: Path) -> str | None:
+    """The symbol that the recorder wrote into the file, if it was the recorder."""
+    try:
+        with pq.ParquetFile(file) as parquet:
+            name: bytes | None = (parquet.schema_arrow.metadata or {}).get(b"symbol")
+    except (pa.ArrowException, OSError) as error:
+        raise InvalidInput(str(file), f"it cannot be read as Parquet: {error}", "Record or export it again") from error
+    return None if name is None else name.decode()
 
 
 def _parquet_ticks(file: Path, symbol: str) -> Iterator[Tick]:
