@@ -271,6 +271,9 @@ class MarketDataSettings(Section):
     late_grace_seconds: float = setting(
         1.0, "How long after its end a bar still takes ticks that belong to it", unit="seconds", ge=0, le=60
     )
+    record_ticks: bool = setting(
+        False, "Record all ticks to Parquet by session, in data_dir/ticks, to be played again later"
+    )
 
 
 class RiskSettings(Section):
