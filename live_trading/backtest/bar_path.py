@@ -119,18 +119,18 @@ def high_first(quantity: float, working: Iterable[Order]) -> bool:
     return any(order.side is Side.BUY for order in working)
 
 
-def legs(maker: TickMaker, bar: Bar, is_high_first: bool) -> Iterator[Tick]:
-    """Where the price goes after the open: the extremes, and the close."""
+def legs(maker: TickMaker, bar: Bar, last: Tick, is_high_first: bool) -> Iterator[Tick]:
+    """Where the price goes after the open: the extremes, and ``last``, the close."""
     length = bar.end_ns - bar.start_ns
     first, second = (1, 2) if is_high_first else (2, 1)
     yield maker.at(bar, first, bar.start_ns + length // 3)
     yield maker.at(bar, second, bar.start_ns + 2 * length // 3)
-    yield maker.at(bar, 3, close_time_ns(bar))
+    yield last
 
 
-def close_time_ns(bar: Bar) -> int:
-    """When the bar's close is quoted: in its last millisecond, so that it is the bar's own."""
-    return bar.end_ns - _MILLISECOND_NS
+def close_time_ns(bar: Bar, end_ns: int) -> int:
+    """When the close of a bar that ends at ``end_ns`` is quoted: in its last millisecond, so that it is its own."""
+    return max(end_ns - _MILLISECOND_NS, bar.start_ns)
 
 
 def next_reached(

@@ -298,7 +298,8 @@ def _csv_bars(file: Path, symbol: str, size: BarSize, time: str, columns: Sequen
         except ValueError as error:
             raise InvalidInput(str(file), f"line {line}: {name}: {error}", "Correct the line") from None
         bid = ask = None
-        if sided:
+        prices = Ohlc(*(values[each] for each in _PRICES))
+        if sided:  # then the price is the middle of the two, as everywhere
             bid, ask = (Ohlc(*(values[f"{side}_{each}"] for each in _PRICES)) for side in ("bid", "ask"))
-        prices = (values["open"], values["high"], values["low"], values["close"])
-        yield Bar(symbol, size, start_ns, *prices, values.get("volume", _ZERO), bid=bid, ask=ask)
+            prices = Ohlc(*((one + other) / 2 for one, other in zip(bid, ask, strict=True)))
+        yield Bar(symbol, size, start_ns, *prices, volume=values.get("volume", _ZERO), bid=bid, ask=ask)

@@ -20,6 +20,7 @@ from live_trading.engine.context import EngineConfig
 from live_trading.engine.inbox import Command, MemoryInbox, Outcome
 from live_trading.engine.trading_engine import TradingEngine
 from live_trading.models.queries import object_id
+from live_trading.paper_exchange.core import Order
 from live_trading.projections import Ledger, apply
 from live_trading.projections.state import Operation
 from live_trading.runtime import Runtime, SeededIds, Tasks
@@ -42,7 +43,7 @@ def quiet_config(config: EngineConfig, stale_after: float | None) -> EngineConfi
     """
     times = replace(config.times, reconcile_interval=_NEVER, watch_interval=_NEVER)
     stale = _NEVER if stale_after is None else stale_after
-    return replace(config, times=times, look_interval=_NEVER, stale_after=stale, late_grace_ns=0)
+    return replace(config, times=times, look_interval=_NEVER, stale_after=stale, late_grace_ns=0, keeps_bars=False)
 
 
 class EngineRun:
@@ -70,10 +71,14 @@ class EngineRun:
         )
         self._inbox = MemoryInbox()
         self._commands = 0
-        self._day = 0
+        self._day_ends_ns = 0
+        self._day_start_pnl: Decimal | None = None
+        self._day_start = 0.0
         self.engine: TradingEngine
         self.market: MarketData
         self.operation: Operation
+        self.symbol: str
+        self._working: dict[int, Order]
         self.recorder: Recorder
         self.instrument: Instrument
 
@@ -89,6 +94,8 @@ class EngineRun:
         ledger = self.engine.live.ledger
         identifier = object_id(str(outcome.result["operation_id"]), "operation_id")
         self.operation = ledger.state.operations[sequence_of(identifier)]
+        self.symbol = self.operation.symbol
+        self._working = self.exchange.engine.markets[self.symbol].working
         settings = OperationSettings.model_validate(self.operation.settings)
         self.instrument = Instrument.model_validate(self.operation.instrument)
         self.market = self.engine.context.sessions[BROKER].market
@@ -140,22 +147,32 @@ class EngineRun:
         self.loop.create_task(self.engine.look())
         self.settle()
 
+    @property
+    def may_wait(self) -> bool:
+        """Whether anything could wait for time alone."""
+        return bool(
+            self._working or self.operation.exit_intent is not None or self.engine.live.ledger.state.breaker is not None
+        )
+
     def look_if_needed(self) -> None:
         """Look if something waits for time alone: an exit, an entry, what a tripped breaker holds back."""
-        operation = self.operation
-        working = self.exchange.engine.markets[operation.symbol].working
-        if working or operation.exit_intent is not None or self.engine.live.ledger.state.breaker is not None:
-            guards = operation.quantity and all(order.parent_id is not None for order in working.values())
-            if not guards or operation.exit_intent is not None:
-                self.look()
-
-    def mind_losses(self, price: float) -> None:
-        """Have the engine look at its loss limits when the market at ``price`` brings it near one of them."""
-        operation, recorder = self.operation, self.recorder
-        if self._loss_limit is None or self.engine.live.ledger.state.kill_switch is not None:
+        if not self.may_wait:
             return
-        began = float(operation.initial_capital + operation.day_start_pnl)
-        if began - recorder.value_at(price) > self._loss_limit * _NEAR:
+        operation = self.operation
+        guards = operation.quantity and all(order.parent_id is not None for order in self._working.values())
+        if not guards or operation.exit_intent is not None:
+            self.look()
+
+    def mind_losses(self, price: Decimal) -> None:
+        """Have the engine look at its loss limits when the market at ``price`` brings it near one of them."""
+        if self._loss_limit is None:
+            return
+        operation = self.operation
+        if operation.day_start_pnl is not self._day_start_pnl:
+            self._day_start_pnl = operation.day_start_pnl
+            self._day_start = float(operation.initial_capital + operation.day_start_pnl)
+        lost = self._day_start - self.recorder.value_at(float(price))
+        if lost > self._loss_limit * _NEAR and self.engine.live.ledger.state.kill_switch is None:
             self.look()
 
     def _least_loss_limit(self, settings: OperationSettings) -> float | None:
@@ -167,11 +184,18 @@ class EngineRun:
             found.append(limits.max_loss_pct * settings.initial_capital)
         return float(min(found)) if found else None
 
-    def begin_day(self, time_ns: int) -> None:
-        """To be told of the time before each step: on a new day (UTC) somebody resets a kill switch."""
-        day = time_ns // _DAY_NS
-        if day == self._day:
-            return
-        self._day = day
+    def pass_time(self, time_ns: int) -> None:
+        """The market's time comes to ``time_ns``; what only time brings about happens."""
+        loop = self.loop
+        loop.advance(time_ns)
+        self.exchange.on_time(time_ns)
+        if time_ns >= self._day_ends_ns:
+            self._begin_day(time_ns)
+        if loop.ready:
+            self.settle()
+
+    def _begin_day(self, time_ns: int) -> None:
+        """On a new day (UTC) somebody resets a kill switch."""
+        self._day_ends_ns = (time_ns // _DAY_NS + 1) * _DAY_NS
         if self.request.resets_kill_switch and self.engine.live.ledger.state.kill_switch is not None:
             self.command("reset_kill_switch", note="the next day")

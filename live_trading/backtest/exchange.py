@@ -32,11 +32,6 @@ class BacktestExchange(SimulatedExchange):
         self.engine.on_tick(tick)
         self._step()
 
-    def move(self, tick: Tick) -> None:
-        """The market moves, and no working order is touched."""
-        self.engine.advance(tick.time_ns)
-        self.engine.markets[tick.symbol].take(tick)
-
     def on_time(self, time_ns: int) -> None:
         """The market's time goes on."""
         self.engine.advance(time_ns)

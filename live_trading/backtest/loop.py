@@ -12,6 +12,7 @@ from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from datetime import datetime
+from math import ceil
 from typing import Any, TypeVar
 
 from live_trading.runtime import Clock, utc_from_ns
@@ -20,6 +21,8 @@ T = TypeVar("T")
 
 _SECOND_NS = 1_000_000_000
 _MILLISECOND_NS = 1_000_000
+_INFINITE = float("inf")
+_NEVER = 1 << 62
 
 
 class _Call:
@@ -65,9 +68,9 @@ class DrivenLoop(asyncio.AbstractEventLoop):
         self.ready: deque[_Call] = deque()
         """What runs next. Look whether there is anything before calling :meth:`run_ready`."""
         self._start_ns = start_ns
-        self._timers: list[tuple[float, int, _Timer]] = []
+        self._timers: list[tuple[int, int, _Timer]] = []
         self._timers_made = 0
-        self._next_due = float("inf")
+        self._next_due_ns = _NEVER
         self._closed = False
 
     @classmethod
@@ -95,29 +98,27 @@ class DrivenLoop(asyncio.AbstractEventLoop):
 
     def advance(self, to_ns: int) -> None:
         """Let time pass. Timers that come due on the way run at their own times, in order."""
-        to = (to_ns - self._start_ns) / _SECOND_NS
-        while self._next_due <= to:
+        while self._next_due_ns <= to_ns:
             self._run_next_timer()
         if to_ns > self.now_ns:
             self.now_ns = to_ns
 
     def _run_next_timer(self) -> None:
-        due, _, timer = heapq.heappop(self._timers)
-        self._next_due = self._timers[0][0] if self._timers else float("inf")
+        due_ns, _, timer = heapq.heappop(self._timers)
+        self._next_due_ns = self._timers[0][0] if self._timers else _NEVER
         if timer.is_cancelled:
             return
-        # Rounded up: whoever waits for a time must not find that it is not quite there yet.
-        self.now_ns = max(self.now_ns, self._start_ns + -int(-due * _SECOND_NS // 1))
+        self.now_ns = max(self.now_ns, due_ns)
         self.ready.append(timer)
         self.run_ready()
 
     def run(self, main: Coroutine[Any, Any, T], within: float = 3600.0) -> T:
         """Run ``main`` to its end, letting time pass where it waits, but no more than ``within`` seconds."""
         task = self.create_task(main)
-        limit = self.time() + within
+        limit = self.now_ns + int(within * _SECOND_NS)
         self.run_ready()
         while not task.done():
-            if self._next_due > limit:
+            if self._next_due_ns > limit:
                 task.cancel()
                 self.run_ready()
                 raise TimeoutError(f"it did not end within {within:g} s of the loop's time")
@@ -142,8 +143,10 @@ class DrivenLoop(asyncio.AbstractEventLoop):
         timer = _Timer(callback, args, context)
         timer.due = when
         self._timers_made += 1
-        heapq.heappush(self._timers, (when, self._timers_made, timer))
-        self._next_due = self._timers[0][0]
+        # Rounded up: whoever waits for a time must not find that it is not quite there yet.
+        due_ns = _NEVER if when == _INFINITE else self._start_ns + ceil(when * _SECOND_NS)
+        heapq.heappush(self._timers, (due_ns, self._timers_made, timer))
+        self._next_due_ns = self._timers[0][0]
         return timer
 
     def call_later(  # type: ignore[override]

@@ -29,23 +29,25 @@ class TickPlayback:
     def play(self, ticks: Iterable[Tick]) -> int:
         """Play them all; how many they were."""
         run = self._run
-        loop, exchange, market = run.loop, run.exchange, run.market
-        recorder, ready = run.recorder, run.loop.ready
+        loop, recorder = run.loop, run.recorder
+        ready, advance, settle = loop.ready, loop.advance, run.settle
+        trade, tell = run.exchange.on_tick, run.market.on_tick
         count = last_ns = 0
         for tick in ticks:
             time_ns = tick.time_ns
             if not count:
                 self._tell(time_ns - time_ns % _MINUTE_NS)
-            self._pass(time_ns)
-            loop.advance(time_ns)
-            exchange.on_tick(tick)
+            if time_ns - self._told_ns >= OPEN_STEP:
+                self._pass(time_ns)
+            advance(time_ns)
+            trade(tick)
             if ready:  # fills are heard of before the tick that brought them about
-                run.settle()
-            market.on_tick(tick)
+                settle()
+            tell(tick)
             if ready:
-                run.settle()
+                settle()
             if recorder.quantity:
-                run.mind_losses(float(tick.price))
+                run.mind_losses(tick.price)
             count += 1
             last_ns = time_ns
         if count:
@@ -55,21 +57,14 @@ class TickPlayback:
 
     def _pass(self, until_ns: int) -> None:
         """Let the market's time come to ``until_ns``, telling it on the way."""
-        if until_ns - self._told_ns < OPEN_STEP:
-            return
-        exchange, symbol = self._run.exchange, self._run.instrument.symbol
-        stride = OPEN_STEP if exchange.is_open(symbol) else CLOSED_STEP
+        stride = OPEN_STEP if self._run.exchange.is_open(self._run.symbol) else CLOSED_STEP
         while self._told_ns + stride <= until_ns:
             self._tell(self._told_ns + stride)
 
     def _tell(self, time_ns: int) -> None:
         run = self._run
         self._told_ns = time_ns
-        run.begin_day(time_ns)
-        run.loop.advance(time_ns)
-        run.exchange.on_time(time_ns)
-        if run.loop.ready:
-            run.settle()
+        run.pass_time(time_ns)
         run.market.on_market_time(time_ns)
         run.market.check()
         if run.loop.ready:
@@ -83,10 +78,11 @@ class BarPlayback:
     def __init__(self, run: EngineRun, bar_size: BarSize) -> None:
         self._run = run
         self._step_ns = bar_size.nanoseconds
-        self._symbol = run.instrument.symbol
+        self._symbol = run.symbol
+        self._market = run.exchange.engine.markets[self._symbol]
         self._maker = TickMaker(run.request.catalogue[self._symbol])
-        self._told_ns: int | None = None
-        self._opening: Tick | None = None
+        self._told_ns = -1
+        self._following: Bar | None = None
         self._reach = Reach()
         self._reach_of = -1
         run.broker.before_command = self._open_next
@@ -94,52 +90,51 @@ class BarPlayback:
     def play(self, bars: Iterable[Bar]) -> int:
         """Play them all; how many they were."""
         count = 0
+        play_bar = self._play_bar
         for bar, following in _with_next(map(self._maker.with_sides, bars)):
-            self._play_bar(bar, following)
+            play_bar(bar, following)
             count += 1
-        if self._told_ns is not None:
+        if count:
             self._pass(self._told_ns + RUN_ON)
         return count
 
     def _play_bar(self, bar: Bar, following: Bar | None) -> None:
-        run, maker = self._run, self._maker
-        self._pass(bar.start_ns)
-        if self._is_reached(bar):
-            self._walk(bar)
+        run, market = self._run, self._market
+        start_ns, end_ns = bar.start_ns, bar.end_ns
+        if start_ns > self._told_ns:
+            self._pass(start_ns)
+        last = self._maker.at(bar, 3, close_time_ns(bar, end_ns))
+        if market.working and self._is_reached(bar):
+            self._walk(bar, last)
         else:
-            run.exchange.move(maker.at(bar, 3, close_time_ns(bar)))
-        end_ns = bar.end_ns
+            market.take(last)  # nobody's order is touched
         self._told_ns = end_ns
-        run.begin_day(end_ns)
-        run.loop.advance(end_ns)
-        run.exchange.on_time(end_ns)
-        run.market.on_price(maker.at(bar, 3, close_time_ns(bar)))
+        run.pass_time(end_ns)
         if following is not None and following.start_ns == end_ns:
-            self._opening = maker.at(following, 0, end_ns)
-        run.market.on_bar(bar)
+            self._following = following
+        run.market.on_bar(bar, last)
         if run.loop.ready:
             run.settle()
-        self._opening = None
+        self._following = None
         if run.recorder.quantity:
-            run.mind_losses(float(bar.close))
-        run.look_if_needed()
+            run.mind_losses(bar.close)
+        if run.may_wait:
+            run.look_if_needed()
 
     def _is_reached(self, bar: Bar) -> bool:
         """Whether the bar may touch a working order."""
         exchange = self._run.exchange
-        if not exchange.engine.markets[self._symbol].working:
-            return False
         if self._reach_of != exchange.sequence:
             self._reach, self._reach_of = Reach.of(exchange.working(self._symbol)), exchange.sequence
         return self._reach.is_within(bar)
 
-    def _walk(self, bar: Bar) -> None:
+    def _walk(self, bar: Bar, last: Tick) -> None:
         """Go through the bar as orders see it."""
         run, maker = self._run, self._maker
         now = maker.at(bar, 0, bar.start_ns)
         self._trade(now)
         is_high_first = high_first(run.recorder.quantity, run.exchange.working(self._symbol))
-        for towards in legs(maker, bar, is_high_first):
+        for towards in legs(maker, bar, last, is_high_first):
             passed: set[int] = set()
             while (
                 reached := next_reached(maker, run.exchange.working(self._symbol), now, towards, passed)
@@ -160,33 +155,29 @@ class BarPlayback:
 
     def _open_next(self) -> None:
         """A command is about to reach the exchange: the next bar's open, if it follows at once, comes before it."""
-        tick, self._opening = self._opening, None
-        if tick is not None:
-            self._run.exchange.on_tick(tick)
+        following, self._following = self._following, None
+        if following is not None:
+            self._run.exchange.on_tick(self._maker.at(following, 0, following.start_ns))
 
     def _pass(self, until_ns: int) -> None:
         """Let the market's time come to ``until_ns``, telling it on the way: larger bars close in their time."""
         told = self._told_ns
-        if told is None:
-            self._told_ns = until_ns
-            self._run.loop.advance(until_ns)
-            self._run.exchange.on_time(until_ns)
-            self._run.market.on_market_time(until_ns)
-            return
-        while told + self._step_ns <= until_ns:
-            told += self._step_ns
-            self._tell(told)
+        if told < 0:
+            self._tell(until_ns)
+        else:
+            while told + self._step_ns <= until_ns:
+                told += self._step_ns
+                self._tell(told)
         self._told_ns = max(told, until_ns)
 
     def _tell(self, time_ns: int) -> None:
         run = self._run
-        run.begin_day(time_ns)
-        run.loop.advance(time_ns)
-        run.exchange.on_time(time_ns)
+        run.pass_time(time_ns)
         run.market.on_market_time(time_ns)
         if run.loop.ready:
             run.settle()
-        run.look_if_needed()
+        if run.may_wait:
+            run.look_if_needed()
 
 
 def _with_next(bars: Iterable[Bar]) -> Iterator[tuple[Bar, Bar | None]]:

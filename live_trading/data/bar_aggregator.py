@@ -184,6 +184,10 @@ class BarAggregator:
         self._told_ns = -_NEVER
         # What makes a tick cheap: while its time is in [current.last_ns, limit) it only moves ``current``.
         self._limit_ns = -_NEVER
+        self._due_ns = _NEVER  # when the next bar of any size closes
+        # What makes a whole bar cheap: the open time around the last one, and the one size where there is but one.
+        self._whole_from_ns = self._whole_until_ns = 0
+        self._only_size = self._base.bar_size if len(self._levels) == 1 else None
         self._current = _Span(0, 0, _NEVER, _ZERO, _ZERO, _ZERO)
 
     @property
@@ -234,24 +238,34 @@ class BarAggregator:
             names = ", ".join(f'"{size.value}"' for size in self.bar_sizes)
             problem = f'{names} cannot be made of bars of "{bar.bar_size.value}"'
             raise InvalidInput("bar_sizes", problem, "Use multiples of the recorded size")
-        start_ns = bar.start_ns
+        start_ns, end_ns = bar.start_ns, bar.end_ns
         closed = list(self.advance(start_ns))
-        day = self._calendar.day_of(start_ns)
-        if not day.is_open(start_ns):
-            self.outside_ticks += 1
+        if not self._whole_from_ns <= start_ns < end_ns <= self._whole_until_ns:
+            day = self._calendar.day_of(start_ns)
+            around = [span for span in day.open_spans if span[0] <= start_ns < span[1]]
+            if not around:
+                self.outside_ticks += 1
+                return closed
+            self._whole_from_ns, self._whole_until_ns = around[0][0], min(around[0][1], day.close_ns)
+            end_ns = min(end_ns, day.close_ns)
+        if bar.bar_size is self._only_size and end_ns == start_ns + self._base.length_ns:
+            # It is the bar asked for, whole, and nothing larger is made of it.
+            self._told_ns = end_ns
+            self._give_out(self._base, bar, closed)
             return closed
         if self._open:
-            self._open[0].append(_Span.of(bar, start_ns, bar.end_ns))
+            self._open[0].append(_Span.of(bar, start_ns, end_ns))
         else:
-            self._open.append(_Span.of(bar, *day.bar_bounds(start_ns, self._base.length_ns)))
+            bounds = self._calendar.day_of(start_ns).bar_bounds(start_ns, self._base.length_ns)
+            self._open.append(_Span.of(bar, *bounds))
         self._refresh()
-        closed += self.advance(min(bar.end_ns, day.close_ns))
+        closed += self.advance(end_ns)
         return closed
 
     def advance(self, time_ns: int) -> Sequence[Bar]:
         """Tell the market's time; return the bars that are over. A time in the past changes nothing."""
-        self._told_ns = max(self.market_ns, time_ns)
-        if self._told_ns < self._deadline_ns():
+        told_ns = self._told_ns = max(self.market_ns, time_ns)
+        if told_ns < self._due_ns:
             return _NONE_CLOSED
         closed: list[Bar] = []
         self._close_until(self._told_ns - self._grace_ns, closed)
@@ -308,10 +322,11 @@ class BarAggregator:
         return min(ends) + self._grace_ns if ends else _NEVER
 
     def _refresh(self) -> None:
-        """Set what the fast path looks at."""
+        """Set what the fast paths look at."""
+        self._due_ns = self._deadline_ns()
         if self._open:
             self._current = self._open[-1]
-            self._limit_ns = min(self._current.end_ns, self._deadline_ns())
+            self._limit_ns = min(self._current.end_ns, self._due_ns)
         else:
             self._limit_ns = -_NEVER
 
@@ -347,10 +362,12 @@ class BarAggregator:
                 parent.span.append(span)
         if level.bar_size is None:
             return
-        if span.start_ns < self._complete_from_ns:
+        self._give_out(level, self._bar(level.bar_size, span), closed)
+
+    def _give_out(self, level: _Level, bar: Bar, closed: list[Bar]) -> None:
+        if bar.start_ns < self._complete_from_ns:
             level.deaf = True
             return
-        bar = self._bar(level.bar_size, span)
         if level.last is not None and level.last.end_ns < bar.start_ns:
             self._bridge(level, level.last, bar, closed)
         closed.append(bar)

@@ -10,19 +10,18 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from talipp.indicators import (  # type: ignore[import-untyped]
     BB,
-    EMA,
     ROC,
     SMA,
     DonchianChannels,
     StdDev,
 )
-from talipp.ohlcv import OHLCV  # type: ignore[import-untyped]
 
-from live_trading.data.seeded_indicators import Adx, Atr, Macd, Rsi, Stochastic
+from live_trading.data.seeded_indicators import Adx, Atr, Ema, Macd, Prices, Rsi, Stochastic
 from live_trading.domain.errors import InvalidInput
 from live_trading.domain.market import Bar
 
@@ -31,6 +30,11 @@ MAX_PERIOD = 5_000
 
 _SETTLED = 1e-12
 """What is left of an indicator's beginning, as a part of it, when it is called settled."""
+
+_OURS = (Adx, Atr, Ema, Macd, Rsi, Stochastic)
+
+_SPARE = 64
+"""talipp tells "just enough values" by counting what it holds, so never purge down to near a period."""
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,63}$")
 
@@ -51,7 +55,7 @@ class _Kind:
 
 _KINDS: Mapping[str, _Kind] = {
     "sma": _Kind(("period",), SMA),
-    "ema": _Kind(("period",), EMA, exponential=("period",)),
+    "ema": _Kind(("period",), Ema, exponential=("period",)),
     "rsi": _Kind(("period",), Rsi, wilder=("period",)),
     "roc": _Kind(("period",), ROC),
     "stddev": _Kind(("period",), StdDev),
@@ -75,6 +79,25 @@ _KINDS: Mapping[str, _Kind] = {
     ),
     "stochastic": _Kind(("period", "smoothing"), Stochastic, whole_bar=True, outputs={"_k": "k", "_d": "d"}),
 }
+
+
+class _Kept:
+    """One of talipp's indicators, held to a few hundred values."""
+
+    def __init__(self, indicator: Any, look_back: int) -> None:
+        self._indicator = indicator
+        self._kept = look_back + _SPARE
+        self._held = 0
+
+    def add(self, value: Any) -> Any:
+        """Take the next value; the indicator's own, None while there is none."""
+        indicator = self._indicator
+        indicator.add(value)
+        self._held += 1
+        if self._held >= 2 * self._kept:
+            indicator.purge_oldest(self._held - self._kept)
+            self._held = self._kept
+        return indicator[-1]
 
 
 class IndicatorSpec:
@@ -154,10 +177,8 @@ class IndicatorSet:
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise InvalidInput("indicators", f"{', '.join(sorted(twice))} named twice", "Give one of them a name")
-        self._running = [(spec, _KINDS[spec.kind], _KINDS[spec.kind].build(*_arguments(spec))) for spec in self.specs]
-        # talipp tells "just enough values" by counting what it holds, so never purge down to near a period.
-        self._kept = max((spec.look_back for spec in self.specs), default=0) + 64
-        self._held = 0
+        self._running = [(spec.name, _KINDS[spec.kind], _started(spec).add) for spec in self.specs]
+        self._whole_bars = any(kind.whole_bar for _, kind, _ in self._running)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -166,23 +187,27 @@ class IndicatorSet:
 
     def update(self, bar: Bar) -> dict[str, float | None]:
         """Take the next bar; return every value by name, None where too few bars were seen."""
-        close = float(bar.close)
-        whole = OHLCV(float(bar.open), float(bar.high), float(bar.low), close, float(bar.volume), bar.start)
         values: dict[str, float | None] = {}
-        for spec, kind, indicator in self._running:
-            indicator.add(whole if kind.whole_bar else close)
-            value = indicator[-1]
+        if not self._running:
+            return values
+        close = float(bar.close)
+        whole = None
+        if self._whole_bars:
+            whole = Prices(float(bar.open), float(bar.high), float(bar.low), close, float(bar.volume))
+        for name, kind, add in self._running:
+            value = add(whole if kind.whole_bar else close)
             if kind.outputs is None:
-                values[spec.name] = _number(value)
+                values[name] = value if value is None or isfinite(value) else None
             else:
                 for suffix, attribute in kind.outputs.items():
-                    values[spec.name + suffix] = None if value is None else _number(getattr(value, attribute))
-        self._held += 1
-        if self._held >= 2 * self._kept:
-            for _, _, indicator in self._running:
-                indicator.purge_oldest(self._held - self._kept)
-            self._held = self._kept
+                    values[name + suffix] = None if value is None else _number(getattr(value, attribute))
         return values
+
+
+def _started(spec: IndicatorSpec) -> Any:
+    """The indicator itself, ready for its first value."""
+    indicator = _KINDS[spec.kind].build(*_arguments(spec))
+    return indicator if isinstance(indicator, _OURS) else _Kept(indicator, spec.look_back)
 
 
 def _arguments(spec: IndicatorSpec) -> list[int | float]:
@@ -192,4 +217,4 @@ def _arguments(spec: IndicatorSpec) -> list[int | float]:
 
 def _number(value: float | None) -> float | None:
     """The value as a plain float, None where there is none (or none that means anything)."""
-    return None if value is None or not math.isfinite(value) else float(value)
+    return None if value is None or not isfinite(value) else float(value)

@@ -77,6 +77,10 @@ class _Shared:
     aggregator: BarAggregator
     subscriptions: list[Subscription] = field(default_factory=list)
 
+    def tell_bars(self, bars: Sequence[Bar]) -> None:
+        """Give closed bars out."""
+        _tell([each.on_bars for each in self.subscriptions], list(bars))
+
 
 @dataclass(slots=True)
 class _SymbolFeed:
@@ -218,7 +222,7 @@ class MarketData:
         for shared in symbol.shared.values():
             bars = shared.aggregator.add(tick)
             if bars:
-                _tell([each.on_bars for each in shared.subscriptions], list(bars))
+                shared.tell_bars(bars)
 
     def on_price(self, tick: Tick) -> None:
         """Take a price that makes no bars: one from within a recorded bar that is still to be told."""
@@ -226,18 +230,22 @@ class MarketData:
         if symbol is not None:
             symbol.last, symbol.since = tick, self._clock.monotonic()
 
-    def on_bar(self, bar: Bar) -> None:
-        """Take a recorded bar in place of its ticks, at its end. Its size must fit into those asked for."""
+    def on_bar(self, bar: Bar, last: Tick) -> None:
+        """Take a recorded bar in place of its ticks, at its end, and ``last``, the tick that it ended with.
+
+        Its size must fit into those asked for.
+        """
         symbol = self._symbols.get(bar.symbol)
         if symbol is None or not symbol.subscribed:
             self.unknown_ticks += 1
             return
+        symbol.last, symbol.since = last, self._clock.monotonic()
         if not symbol.listening:
             self._listen(symbol, bar.start_ns)
         for shared in symbol.shared.values():
             bars = shared.aggregator.add_bar(bar)
             if bars:
-                _tell([each.on_bars for each in shared.subscriptions], list(bars))
+                shared.tell_bars(bars)
 
     def on_market_time(self, time_ns: int) -> None:
         """Take the market's time: bars that are over are closed, also of symbols that are quiet."""
@@ -251,7 +259,7 @@ class MarketData:
             for shared in list(symbol.shared.values()):
                 bars = shared.aggregator.advance(time_ns)
                 if bars:
-                    _tell([each.on_bars for each in shared.subscriptions], list(bars))
+                    shared.tell_bars(bars)
 
     def _listen(self, symbol: _SymbolFeed, time_ns: int) -> None:
         symbol.listening = True

@@ -11,70 +11,64 @@ Technical Trading Systems", 1978). Each takes one bar or value at a time and kee
 from collections import deque
 from typing import NamedTuple
 
-from talipp.ohlcv import OHLCV  # type: ignore[import-untyped]
+
+class Prices(NamedTuple):
+    """A bar's figures as floats, under the names that talipp's indicators ask for."""
+
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
 
 
-class _Last:
-    """What :class:`IndicatorSet` asks of an indicator: its last value."""
-
-    def __init__(self) -> None:
-        self._value: object = None
-
-    def __getitem__(self, index: int) -> object:
-        assert index == -1, "only the last value is kept"
-        return self._value
-
-    def purge_oldest(self, size: int) -> None:
-        """Nothing old is kept."""
-
-
-class _Ema:
+class Ema:
     """An exponential average that begins as the mean of its first values."""
 
     def __init__(self, period: int) -> None:
         self._period = period
+        self._weight = 2.0 / (period + 1)
         self._seed: list[float] = []
         self.value: float | None = None
 
     def add(self, price: float) -> float | None:
+        """Take the next price."""
         if self.value is None:
             self._seed.append(price)
             if len(self._seed) == self._period:
                 self.value = sum(self._seed) / self._period
         else:
-            self.value += (price - self.value) * (2.0 / (self._period + 1))
+            self.value += (price - self.value) * self._weight
         return self.value
 
 
-def _true_range(bar: OHLCV, before: OHLCV) -> float:
+def _true_range(bar: Prices, before: Prices) -> float:
     """How far the price went, the way from the last close included."""
-    return float(max(bar.high, before.close) - min(bar.low, before.close))
+    return max(bar.high, before.close) - min(bar.low, before.close)
 
 
-class Atr(_Last):
+class Atr:
     """Wilder's average true range; the first bar has none, for it has no close before it."""
 
     def __init__(self, period: int) -> None:
-        super().__init__()
         self._period = period
-        self._before: OHLCV | None = None
+        self._before: Prices | None = None
         self._seed: list[float] = []
-        self._average = 0.0
+        self.value: float | None = None
 
-    def add(self, bar: OHLCV) -> None:
+    def add(self, bar: Prices) -> float | None:
         """Take the next bar."""
         before, self._before = self._before, bar
         if before is None:
-            return
+            return None
         true_range = _true_range(bar, before)
-        if self._value is None:
-            self._seed.append(true_range)
-            if len(self._seed) < self._period:
-                return
-            self._average = sum(self._seed) / self._period
+        if self.value is not None:
+            self.value = (self.value * (self._period - 1) + true_range) / self._period
         else:
-            self._average = (self._average * (self._period - 1) + true_range) / self._period
-        self._value = self._average
+            self._seed.append(true_range)
+            if len(self._seed) == self._period:
+                self.value = sum(self._seed) / self._period
+        return self.value
 
 
 class AdxValue(NamedTuple):
@@ -85,32 +79,30 @@ class AdxValue(NamedTuple):
     minus_di: float
 
 
-class Adx(_Last):
+class Adx:
     """Wilder's directional movement."""
 
     def __init__(self, period: int) -> None:
-        super().__init__()
         self._period = period
-        self._before: OHLCV | None = None
+        self._before: Prices | None = None
         self._count = 0  # bars that had one before them
         self._plus = self._minus = self._range = 0.0  # smoothed sums
         self._indices = 0
         self._index_sum = 0.0
         self._adx: float | None = None
 
-    def add(self, bar: OHLCV) -> None:
+    def add(self, bar: Prices) -> AdxValue | None:
         """Take the next bar."""
         before, self._before = self._before, bar
         if before is None:
-            return
+            return None
         self._count += 1
         up, down = float(bar.high - before.high), float(before.low - bar.low)
         share = 1.0 / self._period if self._count >= self._period else 0.0  # a plain sum until there are enough
         self._plus += (up if up > 0 and up > down else 0.0) - self._plus * share
         self._minus += (down if down > 0 and down > up else 0.0) - self._minus * share
         self._range += _true_range(bar, before) - self._range * share
-        if self._count >= self._period:
-            self._value = self._indicators()
+        return self._indicators() if self._count >= self._period else None
 
     def _indicators(self) -> AdxValue:
         if not self._range:
@@ -137,21 +129,20 @@ class MacdValue(NamedTuple):
     histogram: float | None
 
 
-class Macd(_Last):
+class Macd:
     """Moving average convergence and divergence. Both averages begin at the slow one's first value."""
 
     def __init__(self, fast: int, slow: int, signal: int) -> None:
-        super().__init__()
-        self._fast, self._slow, self._signal = _Ema(fast), _Ema(slow), _Ema(signal)
+        self._fast, self._slow, self._signal = Ema(fast), Ema(slow), Ema(signal)
         self._first: deque[float] = deque(maxlen=fast)
 
-    def add(self, price: float) -> None:
+    def add(self, price: float) -> MacdValue | None:
         """Take the next price."""
         slow = self._slow.add(price)
         if self._fast.value is None:
             self._first.append(price)
             if slow is None:
-                return
+                return None
             for earlier in self._first:
                 self._fast.add(earlier)
         else:
@@ -160,38 +151,37 @@ class Macd(_Last):
         assert slow is not None
         macd = self._fast.value - slow
         signal = self._signal.add(macd)
-        self._value = MacdValue(macd, signal, None if signal is None else macd - signal)
+        return MacdValue(macd, signal, None if signal is None else macd - signal)
 
 
-class Rsi(_Last):
+class Rsi:
     """Wilder's relative strength index; 0 where the price never moved, as TA-Lib has it (talipp: 100)."""
 
     def __init__(self, period: int) -> None:
-        super().__init__()
         self._period = period
         self._before: float | None = None
         self._changes = 0
         self._gain = self._loss = 0.0
 
-    def add(self, price: float) -> None:
+    def add(self, price: float) -> float | None:
         """Take the next price."""
         before, self._before = self._before, price
         if before is None:
-            return
+            return None
         change = price - before
         self._changes += 1
         if self._changes <= self._period:
             self._gain += max(change, 0.0)
             self._loss += max(-change, 0.0)
             if self._changes < self._period:
-                return
+                return None
             self._gain /= self._period
             self._loss /= self._period
         else:
             self._gain = (self._gain * (self._period - 1) + max(change, 0.0)) / self._period
             self._loss = (self._loss * (self._period - 1) + max(-change, 0.0)) / self._period
         total = self._gain + self._loss
-        self._value = 100.0 * (self._gain / total) if total else 0.0
+        return 100.0 * (self._gain / total) if total else 0.0
 
 
 class StochasticValue(NamedTuple):
@@ -201,22 +191,21 @@ class StochasticValue(NamedTuple):
     d: float | None
 
 
-class Stochastic(_Last):
+class Stochastic:
     """The fast stochastic; 0 where the price did not move, as TA-Lib has it (talipp: 100)."""
 
     def __init__(self, period: int, smoothing: int) -> None:
-        super().__init__()
-        self._bars: deque[OHLCV] = deque(maxlen=period)
+        self._bars: deque[Prices] = deque(maxlen=period)
         self._last: deque[float] = deque(maxlen=smoothing)
 
-    def add(self, bar: OHLCV) -> None:
+    def add(self, bar: Prices) -> StochasticValue | None:
         """Take the next bar."""
         self._bars.append(bar)
         if len(self._bars) < (self._bars.maxlen or 0):
-            return
+            return None
         low = min(each.low for each in self._bars)
         span = max(each.high for each in self._bars) - low
         k = 100.0 * (bar.close - low) / span if span else 0.0
         self._last.append(k)
         full = len(self._last) == self._last.maxlen
-        self._value = StochasticValue(k, sum(self._last) / len(self._last) if full else None)
+        return StochasticValue(k, sum(self._last) / len(self._last) if full else None)

@@ -29,20 +29,13 @@ class BarSize(StrEnum):
     HOURS_8 = "8 hours"
     DAY_1 = "1 day"
 
-    @property
-    def seconds(self) -> int:
+    def __init__(self, name: str) -> None:
+        count, unit = name.split()
+        self.seconds = int(count) * _UNITS[unit]
         """Nominal length; a day's bar is as long as its session."""
-        count, unit = self.value.split()
-        return int(count) * _UNITS[unit]
-
-    @property
-    def nanoseconds(self) -> int:
-        return self.seconds * 1_000_000_000
-
-    @property
-    def collection(self) -> str:
+        self.nanoseconds = self.seconds * 1_000_000_000
+        self.collection = "market_data_" + name.replace(" ", "")
         """The MongoDB collection that keeps bars of this size, e.g. ``market_data_1hour``."""
-        return "market_data_" + self.value.replace(" ", "")
 
     @classmethod
     def parse(cls, text: str, field: str = "bar_size") -> "BarSize":

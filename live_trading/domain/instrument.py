@@ -156,6 +156,9 @@ class OptionContract(BaseModel):
     expiry: date = Field(description="the last day it trades, in the exchange's time zone")
 
 
+_ROUNDING = {"nearest": ROUND_HALF_EVEN, "up": ROUND_CEILING, "down": ROUND_FLOOR}
+
+
 class Instrument(BaseModel):
     """One thing that can be traded, as the broker described it."""
 
@@ -181,8 +184,8 @@ class Instrument(BaseModel):
 
     def round_price(self, price: Decimal, direction: Literal["nearest", "up", "down"] = "nearest") -> Decimal:
         """The price on this instrument's grid."""
-        rounding = {"nearest": ROUND_HALF_EVEN, "up": ROUND_CEILING, "down": ROUND_FLOOR}[direction]
-        return (price / self.tick_size).to_integral_value(rounding) * self.tick_size
+        tick_size = self.tick_size
+        return (price / tick_size).to_integral_value(_ROUNDING[direction]) * tick_size
 
     def round_quantity(self, quantity: Decimal) -> Decimal:
         """The quantity on this instrument's grid, never rounded up."""

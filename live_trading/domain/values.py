@@ -9,10 +9,9 @@ class Side(StrEnum):
     BUY = "BUY"
     SELL = "SELL"
 
-    @property
-    def sign(self) -> int:
+    def __init__(self, word: str) -> None:
+        self.sign = 1 if word == "BUY" else -1
         """+1 for BUY, -1 for SELL: what it does to a signed quantity."""
-        return 1 if self is Side.BUY else -1
 
     @property
     def opposite(self) -> "Side":
@@ -42,13 +41,9 @@ class OrderPurpose(StrEnum):
     STOP_LOSS = "STOP_LOSS"
     TAKE_PROFIT = "TAKE_PROFIT"
 
-    @property
-    def reduces_risk(self) -> bool:
-        return self is not OrderPurpose.ENTRY
-
-    @property
-    def is_protection(self) -> bool:
-        return self in (OrderPurpose.STOP_LOSS, OrderPurpose.TAKE_PROFIT)
+    def __init__(self, word: str) -> None:
+        self.reduces_risk = word != "ENTRY"
+        self.is_protection = word in ("STOP_LOSS", "TAKE_PROFIT")
 
 
 class OrderStatus(StrEnum):
@@ -65,20 +60,11 @@ class OrderStatus(StrEnum):
     REJECTED = "REJECTED"
     NOT_PLACED = "NOT_PLACED"
 
-    @property
-    def is_terminal(self) -> bool:
+    def __init__(self, word: str) -> None:
+        self.is_terminal = word in ("FILLED", "CANCELLED", "EXPIRED", "REJECTED", "NOT_PLACED")
         """No further fill is expected (one that comes all the same is applied all the same)."""
-        return self in _TERMINAL
-
-    @property
-    def is_uncertain(self) -> bool:
+        self.is_uncertain = word in ("PENDING", "IN_DOUBT", "NEEDS_OPERATOR")
         """We do not know whether the broker has it."""
-        return self in (OrderStatus.PENDING, OrderStatus.IN_DOUBT, OrderStatus.NEEDS_OPERATOR)
-
-
-_TERMINAL = frozenset(
-    (OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.REJECTED, OrderStatus.NOT_PLACED)
-)
 
 
 class PositionType(StrEnum):

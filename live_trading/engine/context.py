@@ -36,6 +36,8 @@ class EngineConfig:
     tick_max_age: float = 60.0
     lossless_ticks: bool = False
     """Wait rather than drop ticks: for recorded feeds, which can wait too."""
+    keeps_bars: bool = True
+    """Whether bars are stored: a backtest has them already."""
     snapshot_every: int = 5_000
     stop_patience: float = 10.0
     operation_defaults: Mapping[str, Any] = field(default_factory=dict)

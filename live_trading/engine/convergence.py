@@ -7,6 +7,7 @@ position are cancelled first.
 
 from datetime import timedelta
 from decimal import Decimal
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import structlog
@@ -64,14 +65,22 @@ class Convergence:
         session = self._context.session(operation)
         if not session.ready.is_set() or operation.status is OperationStatus.CLOSED:
             return
-        working = self._context.live.ledger.working_orders(operation)
+        ledger = self._context.live.ledger
+        working, discrepancies = ledger.working_orders(operation), ledger.state.discrepancies
+        if not (working or discrepancies or operation.position) and operation.status is not OperationStatus.CLOSING:
+            # Most bars find it so: flat, with nothing on its way.
+            self._failed_exits, self._orphaned_since = 0, None
+            if self._runner.is_reversing:
+                await self._runner.after_reversal()
+            return
         if any(order.status.is_uncertain or order.doubt is not None for order in working):
             return
-        discrepancy = self._context.live.ledger.state.discrepancies.get(f"{operation.broker}|{operation.symbol}")
+        discrepancy = discrepancies.get(f"{operation.broker}|{operation.symbol}") if discrepancies else None
         if discrepancy is not None:
             await self._stand_down(operation, discrepancy, working)
             return
-        await self._decide_what_waited(operation)
+        if operation.recovery is not None:
+            await self._decide_what_waited(operation)
         entries = [order for order in working if order.purpose is OrderPurpose.ENTRY]
         exits = [order for order in working if order.purpose is OrderPurpose.EXIT]
         protections = [order for order in working if order.purpose.is_protection]
@@ -111,6 +120,8 @@ class Convergence:
                 await manager.cancel(order, reason)
 
     async def _cancel_stale(self, entries: list[Order]) -> None:
+        if not entries:
+            return
         settings, now = self._runner.settings, self._context.runtime.clock.now()
         resting = timedelta(seconds=settings.primary_bar_size.seconds * settings.entry_valid_bars)
         at_market = timedelta(seconds=self._context.config.entry_patience)
@@ -141,7 +152,6 @@ class Convergence:
         self, operation: Operation, entries: list[Order], exits: list[Order], protections: list[Order]
     ) -> None:
         self._failed_exits = 0
-        orders = self._context.live.ledger.orders
         guarded = {order.client_order_id for order in entries}
         orphans = [order for order in protections if order.parent_client_order_id not in guarded]
         if orphans or exits:
@@ -151,7 +161,7 @@ class Convergence:
         await self._cancel_stale(entries)
         if entries or exits or protections:
             return
-        assert all(order.status.is_terminal for order in orders.values() if order.operation == operation.number)
+        assert not self._context.live.ledger.working_orders(operation)
         if operation.status is OperationStatus.CLOSING:
             await self._context.live.append(Draft(OperationClosed(), self._runner.operation_id))
         else:
@@ -200,10 +210,8 @@ class Convergence:
 
     def _count_failed(self, operation: Operation, intent: ExitIntent) -> int:
         ended = (OrderStatus.REJECTED, OrderStatus.NOT_PLACED, OrderStatus.CANCELLED, OrderStatus.EXPIRED)
-        return sum(
-            order.purpose is OrderPurpose.EXIT and order.number > intent.number and order.status in ended
-            for order in operation.orders.values()
-        )
+        since = takewhile(lambda order: order.number > intent.number, reversed(operation.orders.values()))
+        return sum(order.purpose is OrderPurpose.EXIT and order.status in ended for order in since)
 
     # ---- protecting -------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,8 @@ from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from live_trading.brokers.errors import BrokerError
-from live_trading.data import IndicatorSet, IndicatorSpec, StoredBar, Subscription
+from live_trading.data import StoredBar, Subscription
+from live_trading.data.seeded_indicators import Atr, Prices
 from live_trading.domain.bar_size import BarSize
 from live_trading.domain.entries import (
     Draft,
@@ -37,16 +38,18 @@ from live_trading.engine.warm_up import warm_up_bars
 from live_trading.journal.errors import JournalError
 from live_trading.projections.state import Operation
 from live_trading.strategies import (
+    FLAT,
     LiveStrategyAdapter,
     StrategyFailed,
     StrategyPosition,
+    in_order,
     load_strategy,
     parse_parameters,
 )
 
 _log = structlog.get_logger(__name__)
 
-_ATR = "atr_14"
+_ATR_PERIOD = 14
 _MAX_WAITING_BARS = 10_000
 
 Job = Callable[[], Awaitable[Any]]
@@ -63,8 +66,7 @@ class OperationRunner:
         self._context = context
         self._settings_of = operation.settings
         self._adapter: LiveStrategyAdapter | None = None
-        self._atr = IndicatorSet([IndicatorSpec("atr", 14)])
-        self._atr_value: Decimal | None = None
+        self._atr = Atr(_ATR_PERIOD)
         self._bars: deque[Bar] = deque()
         self._jobs: deque[tuple[Job, asyncio.Future[Any]]] = deque()
         self._wake = asyncio.Event()
@@ -82,12 +84,18 @@ class OperationRunner:
     @property
     def atr(self) -> Decimal | None:
         """The average true range over 14 primary bars, None before there are so many."""
-        return self._atr_value
+        value = self._atr.value
+        return None if value is None else Decimal(repr(value))
 
     @property
     def is_idle(self) -> bool:
         """Whether it is not at work and nothing waits for it."""
         return self._idle.is_set() and not (self._wake.is_set() or self._bars or self._jobs)
+
+    @property
+    def is_reversing(self) -> bool:
+        """Whether a signal waits for the position to be closed, to enter the other way."""
+        return self._signals.is_reversing
 
     async def after_reversal(self) -> None:
         """Flat after a reversal's exit: the other way may be entered."""
@@ -101,7 +109,8 @@ class OperationRunner:
 
     def on_bars(self, bars: list[Bar]) -> None:
         """Closed bars. Never waits; a strategy so slow that thousands of bars wait for it is stopped."""
-        self._bars.extend(bars)
+        # Of bars that end together the primary one comes last: the strategy then sees the others, which are closed too.
+        self._bars.extend(bars if len(bars) == 1 else in_order(bars, self.settings.primary_bar_size))
         self._wake.set()
 
     async def do(self, job: Job) -> Any:
@@ -142,16 +151,16 @@ class OperationRunner:
         while self._bars and not self._stopping:
             bar = self._bars.popleft()
             handled.append(bar)
-            await self._guarded(lambda bar=bar: self._on_bar(bar))  # type: ignore[misc]
+            await self._guarded(self._on_bar, bar)
         if not self._stopping:
             await self._guarded(self._convergence.step)
-        if handled:
+        if handled and self._context.config.keeps_bars:
             await self._store(handled)
 
-    async def _guarded(self, work: Job) -> None:
+    async def _guarded(self, work: Callable[..., Awaitable[Any]], *about: Any) -> None:
         """Whatever goes wrong in one operation ends that operation in error, and nothing else."""
         try:
-            await work()
+            await work(*about)
         except JournalError:
             raise
         except (StrategyFailed, InvalidInput) as error:
@@ -198,12 +207,12 @@ class OperationRunner:
         needed[primary] = max(needed[primary], 15)
         bars = await warm_up_bars(self._context, self.operation, self.instrument, self.operation_id, needed)
         adapter.warm_up(bars)
+        self._atr = Atr(_ATR_PERIOD)
         for bar in bars.get(primary, ()):
             self._take_atr(bar)
 
     def _take_atr(self, bar: Bar) -> None:
-        value = self._atr.update(bar).get(_ATR)
-        self._atr_value = Decimal(repr(value)) if value is not None else None
+        self._atr.add(Prices(0.0, float(bar.high), float(bar.low), float(bar.close), 0.0))
 
     async def _release(self) -> None:
         if self._subscription is not None:
@@ -219,12 +228,13 @@ class OperationRunner:
         adapter = self._adapter
         if adapter is None:
             return
-        if bar.bar_size is self.settings.primary_bar_size:
+        is_primary = bar.bar_size is self.settings.primary_bar_size
+        if is_primary:
             self._take_atr(bar)
         position = operation.position
-        held = StrategyPosition(operation.quantity, position.entry_price if position is not None else None)
+        held = FLAT if position is None else StrategyPosition(position.quantity, position.entry_price)
         signal = adapter.on_bar(bar, held)
-        if bar.bar_size is self.settings.primary_bar_size and not bar.filled:
+        if is_primary and position is not None and not bar.filled:
             await self._trail(bar)
         if signal is not None and self._context.trading and operation.status is not OperationStatus.CLOSED:
             await self._signals.act(signal, bar)

@@ -35,6 +35,11 @@ class SignalDesk:
         self._runner = runner
         self._reversal: Entry | None = None
 
+    @property
+    def is_reversing(self) -> bool:
+        """Whether an entry waits until the position that goes the other way is closed."""
+        return self._reversal is not None
+
     async def act(self, signal: Signal, bar: Bar) -> None:
         """Journal the signal with what follows from it in one append."""
         runner, operation = self._runner, self._runner.operation

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -82,14 +82,12 @@ FLAT = StrategyPosition()
 P = TypeVar("P", bound=BaseModel)
 
 
-@dataclass(frozen=True, slots=True)
-class BarContext(Generic[P]):
+class BarContext(NamedTuple, Generic[P]):
     """Everything a strategy may know when a bar of its primary size has closed.
 
     ``bars`` holds closed bars by size, oldest first: of the primary size up to the one that triggered, of the others
     those that had ended when it ended. ``indicators`` holds, bar for bar in parallel, the values of the declared
-    indicators. ``now`` is the end of the triggering bar: the market's time, never a clock's, so that a replay sees the
-    same.
+    indicators.
     """
 
     symbol: str
@@ -98,7 +96,6 @@ class BarContext(Generic[P]):
     bars: Mapping[BarSize, Sequence[Bar]]
     indicators: Mapping[BarSize, Sequence[Mapping[str, float | None]]]
     position: StrategyPosition
-    now: datetime
     instrument: Instrument | None = None
     """What the operation trades, where it is told: a strategy of options asks it for the strike."""
 
@@ -106,6 +103,11 @@ class BarContext(Generic[P]):
     def bar(self) -> Bar:
         """The bar that triggered: the last one of the primary size."""
         return self.bars[self.primary][-1]
+
+    @property
+    def now(self) -> datetime:
+        """The end of the triggering bar: the market's time, never a clock's, so that a replay sees the same."""
+        return self.bar.end
 
     def value(self, name: str, *, back: int = 0, bar_size: BarSize | None = None) -> float | None:
         """An indicator's value ``back`` bars ago, of the primary size unless told; None while there is none yet."""

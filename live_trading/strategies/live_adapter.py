@@ -8,7 +8,7 @@ them so. A bar that ended after the primary one is never shown, even if it was h
 A bar marked ``filled`` moves the indicators but does not trigger: nothing happened in it, and it is given out late.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -55,13 +55,13 @@ class _Series:
             del self.bars[: -self.kept]
             del self.values[: -self.kept]
 
-    def ended_by(self, end_ns: int) -> tuple[tuple[Bar, ...], tuple[dict[str, float | None], ...]]:
+    def ended_by(self, end_ns: int) -> tuple[Sequence[Bar], Sequence[dict[str, float | None]]]:
         """The last ``kept`` bars that ended by ``end_ns``, with their indicators."""
         last = len(self.bars)
         while last and self.bars[last - 1].end_ns > end_ns:
             last -= 1
         first = max(0, last - self.kept)
-        return tuple(self.bars[first:last]), tuple(self.values[first:last])
+        return self.bars[first:last], self.values[first:last]
 
 
 class LiveStrategyAdapter(StrategyAdapter):
@@ -109,6 +109,7 @@ class LiveStrategyAdapter(StrategyAdapter):
                 f"{strategy.name} looks at {names}, which is not among them",
                 "Add it to bar_sizes, or change the strategy's parameters",
             )
+        self._ready = False
         self._series = self._fresh()
 
     def _fresh(self) -> dict[BarSize, _Series]:
@@ -129,7 +130,9 @@ class LiveStrategyAdapter(StrategyAdapter):
     @property
     def ready(self) -> bool:
         """Whether every size has as many bars as the strategy needs."""
-        return all(series.count >= series.needed for series in self._series.values())
+        if not self._ready:  # once it is, it stays so
+            self._ready = all(series.count >= series.needed for series in self._series.values())
+        return self._ready
 
     @property
     def indicators(self) -> Mapping[BarSize, Mapping[str, float | None]]:
@@ -142,6 +145,7 @@ class LiveStrategyAdapter(StrategyAdapter):
 
     def warm_up(self, bars: Mapping[BarSize, Iterable[Bar]]) -> None:
         """Forget everything and read these bars, oldest first, without asking for signals."""
+        self._ready = False
         self._series = self._fresh()
         for size, several in bars.items():
             for bar in several:
@@ -185,16 +189,13 @@ class LiveStrategyAdapter(StrategyAdapter):
         return True
 
     def _context(self, bar: Bar, position: StrategyPosition) -> BarContext[Any]:
-        seen = {size: series.ended_by(bar.end_ns) for size, series in self._series.items()}
+        end_ns = bar.end_ns
+        bars: dict[BarSize, Sequence[Bar]] = {}
+        indicators: dict[BarSize, Sequence[dict[str, float | None]]] = {}
+        for size, series in self._series.items():
+            bars[size], indicators[size] = series.ended_by(end_ns)
         return BarContext(
-            symbol=self.symbol,
-            primary=self.primary,
-            parameters=self.parameters,
-            bars={size: bars for size, (bars, _) in seen.items()},
-            indicators={size: values for size, (_, values) in seen.items()},
-            position=position,
-            now=bar.end,
-            instrument=self._instrument,
+            self.symbol, self.primary, self.parameters, bars, indicators, position, self._instrument
         )
 
     def _check(self, bar: Bar, signal: object) -> None:

@@ -115,7 +115,7 @@ def test_a_bar_handed_in_too_early_is_not_shown_before_it_ended(clock: Any, make
     running.on_bar(second)
     for bar in minutes:
         running.on_bar(bar)
-    assert [context.bars[M5][-1:] for context in witness.seen] == [()] * 4 + [(first,)] * 5 + [(second,)]
+    assert [context.bars[M5][-1:] for context in witness.seen] == [[]] * 4 + [[first]] * 5 + [[second]]
 
 
 def test_a_filled_bar_moves_the_indicators_but_does_not_trigger(clock: Any, make_bars: Any) -> None:
@@ -126,7 +126,7 @@ def test_a_filled_bar_moves_the_indicators_but_does_not_trigger(clock: Any, make
     for bar in bars:
         running.on_bar(bar)
     assert [context.bar for context in witness.seen] == [bars[1], bars[3]]
-    assert witness.seen[-1].bars[M1] == tuple(bars[2:])
+    assert witness.seen[-1].bars[M1] == bars[2:]
     assert witness.seen[-1].value("sma_2") == pytest.approx(float(9 + bars[3].close) / 2)
     assert witness.seen[-1].value("sma_2", back=1) == pytest.approx(float(bars[1].close + 9) / 2)
     assert witness.seen[-1].value("sma_2", back=2) is None

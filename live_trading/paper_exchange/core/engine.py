@@ -74,6 +74,7 @@ class MatchingEngine:
         self._next_execution = 1
         self._next_entry = 1
         self._expiry_minute = 0
+        self._for_the_day: dict[int, Order] = {}  # working DAY orders
         self._untold: list[Execution] = []
 
     def restore(self, state: EngineState) -> None:
@@ -82,7 +83,7 @@ class MatchingEngine:
         for order in sorted(state.orders, key=lambda order: order.order_id):
             self.orders.add(order)
             if order.working:
-                self.markets[order.symbol].working[order.order_id] = order
+                self._take_up(order)
             self._next_order_id = order.order_id + 1
             self._next_priority = max(self._next_priority, order.priority + 1)
         for account, ledger in self.accounts.items():
@@ -106,10 +107,11 @@ class MatchingEngine:
 
     def advance(self, now_ns: int) -> None:
         """It is now ``now_ns``: day orders expire, commissions held back are told. Time never goes back."""
-        self.now_ns = max(self.now_ns, now_ns)
+        if now_ns > self.now_ns:
+            self.now_ns = now_ns
         if self._untold:
             self._tell_commissions()
-        if self.now_ns // _MINUTE != self._expiry_minute:
+        if self._for_the_day and self.now_ns // _MINUTE != self._expiry_minute:
             self._expiry_minute = self.now_ns // _MINUTE
             self._expire()
 
@@ -122,10 +124,10 @@ class MatchingEngine:
             self._match(market)
 
     def _expire(self) -> None:
-        for market in self.markets.values():
-            for order in [order for order in market.working.values() if order.time_in_force is TimeInForce.DAY]:
-                if order.working and market.sessions.day_order_ended(order.accepted_ns, self.now_ns):
-                    self._end(order, OrderStatus.EXPIRED, "the session ended")
+        for order in list(self._for_the_day.values()):
+            sessions = self.markets[order.symbol].sessions
+            if order.working and sessions.day_order_ended(order.accepted_ns, self.now_ns):
+                self._end(order, OrderStatus.EXPIRED, "the session ended")
 
     # Commands
 
@@ -227,9 +229,14 @@ class MatchingEngine:
         )
         self._next_order_id += 1
         self.orders.add(order)
-        self.markets[order.symbol].working[order.order_id] = order
+        self._take_up(order)
         self._changed(order)
         return order
+
+    def _take_up(self, order: Order) -> None:
+        self.markets[order.symbol].working[order.order_id] = order
+        if order.time_in_force is TimeInForce.DAY:
+            self._for_the_day[order.order_id] = order
 
     def _take_priority(self) -> int:
         self._next_priority += 1
@@ -331,6 +338,7 @@ class MatchingEngine:
         order.status = status
         order.reason = reason
         del self.markets[order.symbol].working[order.order_id]
+        self._for_the_day.pop(order.order_id, None)
         self._changed(order)
         self._groups.after_end(order)
 

@@ -54,22 +54,43 @@ class Market:
         self.listing = listing
         self.sessions = Sessions(listing.instrument.hours)
         self.working: dict[int, Order] = {}
-        self.bid: Decimal | None = None
-        self.ask: Decimal | None = None
         self.last: Decimal | None = None
         self.quote_ns = 0
         self.tick_number = 0
         self.closed_by_hand = False
+        self._tick: Tick | None = None
+        self._quote: tuple[Decimal, Decimal] | None = None
         self._left: dict[Side, Decimal | None] = {Side.BUY: None, Side.SELL: None}
         self._filled_at_tick: set[int] = set()
+
+    @property
+    def bid(self) -> Decimal | None:
+        """What a seller gets, on the price grid; None before the first tick."""
+        return None if self._tick is None else self._quoted(self._tick)[0]
+
+    @property
+    def ask(self) -> Decimal | None:
+        """What a buyer pays."""
+        return None if self._tick is None else self._quoted(self._tick)[1]
+
+    def _quoted(self, tick: Tick) -> tuple[Decimal, Decimal]:
+        """Bid and ask of the last tick, worked out when they are first asked for: most ticks trade nothing."""
+        quote = self._quote
+        if quote is None:
+            instrument = self.listing.instrument
+            half = ZERO if isinstance(tick, QuoteTick) else self.listing.spread_ticks * instrument.tick_size / 2
+            bid, ask = instrument.round_price(tick.bid - half, "down"), instrument.round_price(tick.ask + half, "up")
+            quote = self._quote = bid, ask
+        return quote
 
     @property
     def mark(self) -> Decimal:
         """What positions are valued at: the mid or last price, or the reference price before the first tick."""
         if self.last is not None:
             return self.last
-        if self.bid is not None and self.ask is not None:
-            return (self.bid + self.ask) / 2
+        if self._tick is not None:
+            bid, ask = self._quoted(self._tick)
+            return (bid + ask) / 2
         return self.listing.reference_price
 
     def is_open(self, now_ns: int) -> bool:
@@ -77,7 +98,7 @@ class Market:
 
     def tradable(self, now_ns: int) -> bool:
         """Open, and with a quote of this trading day: yesterday's quote trades nothing this morning."""
-        if self.bid is None or not self.is_open(now_ns):
+        if self._tick is None or not self.is_open(now_ns):
             return False
         return self.sessions.trading_day(self.quote_ns) == self.sessions.trading_day(now_ns)
 
@@ -85,24 +106,13 @@ class Market:
         """A new quote or trade: prices move, and fresh liquidity stands at them."""
         self.tick_number += 1
         self.quote_ns = tick.time_ns
-        self._filled_at_tick.clear()
-        quoted = self.listing.liquidity.quoted_size
-        if isinstance(tick, TradeTick):
-            half = self.listing.spread_ticks * self.listing.instrument.tick_size / 2
-            self.last = tick.price
-            self.bid = self.listing.instrument.round_price(tick.price - half, "down")
-            self.ask = self.listing.instrument.round_price(tick.price + half, "up")
-            size = tick.size if quoted and tick.size else None
-            self._left = {Side.BUY: size, Side.SELL: size}
-        else:
-            assert isinstance(tick, QuoteTick)
-            self.last = None
-            self.bid = self.listing.instrument.round_price(tick.bid, "down")
-            self.ask = self.listing.instrument.round_price(tick.ask, "up")
-            self._left = {
-                Side.BUY: tick.ask_size if quoted and tick.ask_size else None,
-                Side.SELL: tick.bid_size if quoted and tick.bid_size else None,
-            }
+        self._tick, self._quote = tick, None
+        self.last = tick.price if isinstance(tick, TradeTick) else None
+        if self._filled_at_tick:
+            self._filled_at_tick.clear()
+        if self.listing.liquidity.quoted_size:
+            buy, sell = (tick.size, tick.size) if isinstance(tick, TradeTick) else (tick.ask_size, tick.bid_size)
+            self._left = {Side.BUY: buy or None, Side.SELL: sell or None}
 
     def price_for(self, side: Side) -> Decimal:
         """The price a taker of ``side`` gets, before slippage."""
