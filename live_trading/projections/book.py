@@ -6,7 +6,7 @@ lots becomes one transaction a lot, each naming the ENTRY it matches; each is on
 shared out by quantity such that the shares add up to the commission exactly.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -15,6 +15,8 @@ from live_trading.domain.values import PositionType, Side, TransactionRole
 from live_trading.projections.state import ZERO, Fill, Lot, Operation, Order, Position, Totals, Transaction
 
 _SHARE_STEP = Decimal("1e-10")
+
+Touchable = Transaction | Position
 
 
 def share(total: Decimal, offset: Decimal, quantity: Decimal, whole: Decimal) -> Decimal:
@@ -59,7 +61,7 @@ class Book:
         self.transactions = transactions
         self.changed = changed
         self.former: Mapping[int, Position] | None = None
-        """During a replay: the positions as they were, whose stops and targets are kept."""
+        """During a correction: the positions as they were, whose stops and targets are kept."""
 
     def apply(self, fill: Fill, order: Order, touched: int) -> None:
         """Match the fill against the open lots; what is left opens a new lot."""
@@ -237,91 +239,119 @@ class Book:
         for key in piece.exits:
             count_trade(totals, self.transactions[key].net_profit, times)
 
-    def replay(self, orders: Mapping[int, Order], touched: int) -> list[tuple[str, int]]:
-        """Match all kept fills anew from the last flat point, after one of them was corrected.
+    def correct(
+        self, fill: Fill, price: Decimal, quantity: Decimal, orders: Mapping[int, Order], touched: int
+    ) -> list[tuple[str, int]]:
+        """Give a fill other values, and match it and all after it anew, from the last flat point before it.
 
-        ``orders`` maps a fill's number to its order. Returns the kinds and keys of what no longer exists.
+        ``orders`` maps a fill's number to its order. What comes out as it was is not touched. Returns the kinds and
+        keys of what no longer exists.
         """
         operation = self.operation
+        redone = operation.fills[self._flat_before(fill) :]
+        self.former = former = self._positions(redone[0].number)
+        pieces = {piece.key: piece for again in redone for piece in again.pieces}
+        before, mark = _things(pieces.values(), former), len(self.changed)
         was_open = operation.position
-        self.former = dict(operation.closed_positions)
-        if was_open is not None:
-            self.former[was_open.number] = was_open
-        before = self._things(self.former)
-        for fill in operation.fills:
-            for piece in fill.pieces:
-                del self.transactions[piece.key]
-            fill.pieces = []
         intent, stop, target = operation.exit_intent, operation.stop_loss, operation.take_profit
-        operation.lots, operation.position, operation.closed_positions = [], None, {}
-        operation.totals = operation.base.copy()
-        for fill in operation.fills:
-            if fill.quantity:
-                self.apply(fill, orders[fill.number], touched)
-            else:
-                fill.flat_after = not operation.lots
-                self._share_commission(fill, 1, touched)
+        self._forget(redone)
+        fill.price, fill.quantity = price, quantity
+        self._match_anew(redone, orders, touched)
         position = operation.position
         if position is not None or was_open is None:
             operation.exit_intent, operation.stop_loss, operation.take_profit = intent, stop, target
         if position is not None and was_open is not None:
             position.stop_loss, position.take_profit = stop, target
-        return sorted(before - self._things(self._positions()))
+        made, positions = [piece for again in redone for piece in again.pieces], self._positions(redone[0].number)
+        for piece in made:
+            _untouch(piece, pieces.get(piece.key))
+        for number, position in positions.items():
+            _untouch(position, former.get(number))
+        self.changed[mark:] = [entity for entity in self.changed[mark:] if entity.touched == touched]
+        return sorted(before - _things(made, positions))
 
-    def _positions(self) -> Mapping[int, Position]:
+    def _flat_before(self, fill: Fill) -> int:
+        """The index of the first fill after the operation was last flat before this one."""
+        first = 0
+        for index, earlier in enumerate(self.operation.fills):
+            if earlier is fill:
+                break
+            if earlier.flat_after:
+                first = index + 1
+        return first
+
+    def _positions(self, since: int) -> dict[int, Position]:
+        """The positions that the fills from number ``since`` on opened."""
         operation = self.operation
-        open_ = {} if operation.position is None else {operation.position.number: operation.position}
-        return {**operation.closed_positions, **open_}
+        positions = dict(operation.closed_positions)
+        if operation.position is not None:
+            positions[operation.position.number] = operation.position
+        return {number: position for number, position in positions.items() if number >= since}
 
-    def _things(self, positions: Mapping[int, Position]) -> set[tuple[str, int]]:
-        """What the kept fills have made: kinds and keys."""
-        things = {("position", number) for number in positions}
-        for fill in self.operation.fills:
+    def _forget(self, fills: Sequence[Fill]) -> None:
+        """Undo all that the last fills did."""
+        operation, totals = self.operation, self.operation.totals
+        for fill in fills:
+            self._count_commission(totals, fill, -1)
+            totals.volume -= fill.quantity
             for piece in fill.pieces:
-                things.add(("transaction", piece.key))
+                totals.gross_pnl -= piece.profit
                 if piece.role is TransactionRole.EXIT:
-                    things.add(("trade", piece.key))
-        return things
+                    count_trade(totals, piece.net_profit, -1)
+                del self.transactions[piece.key]
+            fill.pieces = []
+        for number in self._positions(fills[0].number):
+            operation.closed_positions.pop(number, None)
+        operation.lots, operation.position = [], None
+
+    def _match_anew(self, fills: Sequence[Fill], orders: Mapping[int, Order], touched: int) -> None:
+        for fill in fills:
+            if fill.quantity:
+                self.apply(fill, orders[fill.number], touched)
+            else:
+                fill.flat_after = not self.operation.lots
+                self._share_commission(fill, 1, touched)
 
     def retire(self, count: int) -> list[Fill]:
         """Let go of the first ``count`` fills, up to which the operation was flat, or crossed zero in the next one.
 
-        Their sums go to ``base``, from where a replay begins. Of a fill that crossed zero the ENTRY stays, as if it had
-        opened from flat. Returns the fills that are gone.
+        The totals stay. Of a fill that crossed zero the ENTRY stays too, as if it had opened from flat. Returns the
+        fills that are gone.
         """
         operation = self.operation
-        base = operation.base
         retired, operation.fills = operation.fills[:count], operation.fills[count:]
-        for fill in retired:
-            self._count_commission(base, fill, 1)
-            base.volume += fill.quantity
-            self._retire_pieces(fill.pieces)
+        gone = [piece for fill in retired for piece in fill.pieces]
         if not retired[-1].flat_after:
-            self._retire_exits(operation.fills[0])
+            crossing = operation.fills[0]
+            *exits, entry = crossing.pieces
+            gone += exits
+            crossing.pieces, crossing.first_part = [entry], entry.part
+            crossing.quantity, entry.offset = entry.quantity, ZERO
+            crossing.commission = entry.commission or entry.other_commission
+        for piece in gone:
+            del self.transactions[piece.key]
         kept = operation.fills[0].number if operation.fills else None
         for number in [n for n in operation.closed_positions if kept is None or n < kept]:
             del operation.closed_positions[number]
         return retired
 
-    def _retire_pieces(self, pieces: list[Transaction]) -> None:
-        base = self.operation.base
-        for piece in pieces:
-            base.gross_pnl += piece.profit
-            if piece.role is TransactionRole.EXIT:
-                count_trade(base, piece.net_profit, 1)
-            del self.transactions[piece.key]
 
-    def _retire_exits(self, fill: Fill) -> None:
-        base = self.operation.base
-        entry = fill.pieces.pop()
-        exits, fill.pieces = fill.pieces, [entry]
-        self._retire_pieces(exits)
-        whole, kept = fill.commission, entry.commission or entry.other_commission
-        fill.commission = whole - kept
-        self._count_commission(base, fill, 1)
-        fill.commission = kept
-        base.volume += fill.quantity - entry.quantity
-        fill.quantity, fill.first_part, entry.offset = entry.quantity, entry.part, ZERO
+def _things(pieces: Iterable[Transaction], positions: Iterable[int]) -> set[tuple[str, int]]:
+    """Kinds and keys of what has a document."""
+    things = {("position", number) for number in positions}
+    for piece in pieces:
+        things.add(("transaction", piece.key))
+        if piece.role is TransactionRole.EXIT:
+            things.add(("trade", piece.key))
+    return things
+
+
+def _untouch(now: Touchable, before: Touchable | None) -> None:
+    """Leave what is as it was at the number it had."""
+    if before is not None:
+        touched, now.touched = now.touched, before.touched
+        if now != before:
+            now.touched = touched
 
 
 def crosses_zero(fill: Fill) -> bool:

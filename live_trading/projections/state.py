@@ -198,9 +198,6 @@ class Totals(msgspec.Struct):
     other_commissions: dict[str, Decimal] = msgspec.field(default_factory=dict)
     """Commissions in other currencies than the operation's, by currency; not in ``commission``."""
 
-    def copy(self) -> "Totals":
-        return msgspec.structs.replace(self, other_commissions=dict(self.other_commissions))
-
 
 class ExitIntent(msgspec.Struct):
     """A durable decision that the position is to be flat. It stands until it is, whatever happens in between."""
@@ -240,7 +237,6 @@ class Operation(msgspec.Struct):
     closed_positions: dict[int, Position] = msgspec.field(default_factory=dict)
     orders: dict[str, Order] = msgspec.field(default_factory=dict)
     fills: list[Fill] = msgspec.field(default_factory=list)
-    base: Totals = msgspec.field(default_factory=Totals)
     totals: Totals = msgspec.field(default_factory=Totals)
     exit_intent: ExitIntent | None = None
     recovery: Recovery | None = None

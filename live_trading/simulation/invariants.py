@@ -162,7 +162,7 @@ def _positions_equal(broker: str, ledger: Ledger, record: BrokerRecord) -> list[
         lots = sum((lot.quantity for lot in operation.lots), Decimal(0))
         if abs(operation.quantity) != lots:
             problems.append(f"operation {operation.number}: position {operation.quantity}, lots {lots}")
-        if not operation.base.volume and fills != operation.quantity:
+        if fills != operation.quantity:
             problems.append(f"operation {operation.number}: fills add up to {fills}, position {operation.quantity}")
     return problems
 

@@ -333,6 +333,25 @@ def test_correction_keeps_the_stops_that_closed_positions_had() -> None:
     assert second["take_profit"] is None
 
 
+def test_correction_touches_only_what_it_changes() -> None:
+    story = Story()
+    operation = story.operation()
+    for price in ("100", "101", "102"):
+        story.trade(operation, Side.BUY, price, "2")
+    second = story.trade(operation, Side.SELL, "110", "2")
+    last = story.trade(operation, Side.SELL, "111", "2")
+    before = {document["_id"] for document in shelve(story.entries).documents.values()}
+    told = len(story.entries)
+    story.correct(last, "112", "2")
+    shelf = shelve(story.entries)
+    touched = [(name, d["_id"]) for (name, _), d in shelf.documents.items() if d["sequence_number"] > told]
+    assert {identifier for _, identifier in touched} <= before
+    assert len(touched) == 5
+    assert {name for name, _ in touched} == {"orders", "positions", "trading_operations", "trades", "transactions"}
+    story.correct(second, "110", "2")
+    assert len(shelve(story.entries).of("trades")) == 2
+
+
 def test_correction_that_moves_the_beginning_of_a_position_keeps_its_stop() -> None:
     story = Story()
     operation = story.operation()

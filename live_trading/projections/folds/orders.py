@@ -250,11 +250,11 @@ def _corrected(ledger: Ledger, entry: Entry, data: e.FillCorrected) -> None:
     order = ledger.orders[fill.client_order_id]
     order.filled_quantity += data.quantity - fill.quantity
     order.filled_value += data.quantity * data.price - fill.quantity * fill.price
-    fill.price, fill.quantity, fill.revision = data.price, data.quantity, data.revision
+    fill.revision = data.revision
     if order.status in (OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED, OrderStatus.PLACED):
         _work(order)
     orders = {kept.number: ledger.orders[kept.client_order_id] for kept in operation.fills}
-    removed = ledger.book(operation).replay(orders, entry.sequence_number)
+    removed = ledger.book(operation).correct(fill, data.price, data.quantity, orders, entry.sequence_number)
     ledger.removed.extend(Removed(kind, key, entry.sequence_number) for kind, key in removed)
     _show(ledger, operation, order, entry)
 
