@@ -11,10 +11,12 @@ then the lesser operation id. How many there were of each, and the digest of eve
 returned: the file proves what it was made of.
 """
 
+import argparse
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -182,3 +184,29 @@ def _own_history(path: Path, asset: str, bar_size: BarSize) -> Iterator[Bar]:
         except ValueError as error:
             raise InvalidInput(str(path), f"row {line}: {error}", "Use numbers") from error
         yield Bar(asset, bar_size, row["timestamp"], opens, high, low, close, volume)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Merge from the command line; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m live_trading.data.master_file", description=__doc__)
+    parser.add_argument("archive", type=Path, help="the archive's folder, data_dir/archive")
+    parser.add_argument("asset")
+    parser.add_argument("bar_size", help='such as "1 min"')
+    parser.add_argument("--history", type=Path, help="a Parquet file of one's own with older bars")
+    given = parser.parse_args(arguments)
+    try:
+        made = merge_master(
+            BarArchive(given.archive), given.asset, BarSize.parse(given.bar_size), history=given.history
+        )
+    except InvalidInput as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(
+        f"{made.path}: {made.bars} bars of {len(made.sources)} files, {made.duplicates} twice, "
+        f"{made.conflicts} of which another was kept"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -15,7 +15,7 @@ from bson import ObjectId
 
 from live_trading.data.bar_archive import BarArchive
 from live_trading.data.bar_store import ArchivedBar, StoredBar
-from live_trading.data.master_file import master_path, merge_master, proof_of, read_master
+from live_trading.data.master_file import main, master_path, merge_master, proof_of, read_master
 from live_trading.domain.bar_size import BarSize
 from live_trading.domain.errors import InvalidInput
 from live_trading.domain.market import Bar, Ohlc, ns_from_utc
@@ -128,6 +128,14 @@ def test_what_cannot_be_merged_is_said_and_nothing_is_written(archive: BarArchiv
     with pytest.raises(InvalidInput, match="it has no column close, high, low, timestamp"):
         merge_master(archive, "EUR-USD", H1, history=tmp_path / "lacking.parquet")
     assert not master_path(archive, "EUR-USD", H1).exists()
+
+
+def test_it_is_merged_from_the_command_line(archive: BarArchive, capsys: pytest.CaptureFixture[str]) -> None:
+    archive.add(archived(*(hour(number) for number in range(30))))
+    assert main([str(archive.directory), "EUR-USD", "1 hour"]) == 0
+    assert "master.parquet: 30 bars of 2 files, 0 twice" in capsys.readouterr().out
+    assert main([str(archive.directory), "EUR-CHF", "1 hour"]) == 2
+    assert "no archived bars of EUR-CHF" in capsys.readouterr().err
 
 
 _MERGING = """
