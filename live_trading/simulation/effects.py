@@ -7,6 +7,7 @@ would do to the outside is held for ever, as it is for a process that is gone.
 """
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -70,10 +71,13 @@ class Effects:
             self._die(incarnation, way)
             await incarnation.alive()
         elif way is Way.ACKNOWLEDGED:
-            asyncio.get_running_loop().call_soon(self._die, incarnation, way)
+            # In a context of its own: it is the world that kills, and the victim may be stopped already.
+            asyncio.get_running_loop().call_soon(self._die, incarnation, way, context=contextvars.Context())
         return result
 
     def _die(self, incarnation: Incarnation, way: Way) -> None:
+        if incarnation.stopped:
+            return
         incarnation.stop()
         self.on_death(incarnation, way)
 

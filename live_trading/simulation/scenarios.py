@@ -30,11 +30,13 @@ class Play:
         self.world = world
         self.operation_id = ""
         self._commands = 0
+        self._seen_deaths = 0
 
     async def up(self) -> None:
         """An engine trades: the living one, or a new one."""
         while self.world.is_down:
-            frozen = bool(self.world.deaths) and self.world.deaths[-1] is Way.FROZEN
+            frozen = len(self.world.deaths) > self._seen_deaths and self.world.deaths[-1] is Way.FROZEN
+            self._seen_deaths = len(self.world.deaths)
             try:
                 await self.world.start_engine()
             except EngineDied:

@@ -23,7 +23,7 @@ from live_trading.projections import Ledger, apply
 from live_trading.runtime import Runtime, SeededIds, TaskFailed, Tasks
 from live_trading.simulation.effects import Death, EffectBroker, EffectInbox, Effects, EffectStore, Way
 from live_trading.simulation.invariants import BrokerExecutionRow, BrokerOrderRow, BrokerRecord
-from live_trading.simulation.loop import Incarnation, VirtualClock
+from live_trading.simulation.loop import Incarnation, VirtualClock, current_incarnation
 
 ACCOUNT = "PAPER-1"
 
@@ -114,6 +114,8 @@ class World:
         self._markets = [RandomMarket(self.exchange.catalogue[symbol], f"{seed}/{symbol}") for symbol in symbols]
         self._commands = 0
         self._incarnations: list[Incarnation] = []
+        self._leader: Incarnation | None = None
+        self._up = asyncio.Event()
         self._over = asyncio.Event()
         self.tasks.start(self._run_markets(), "markets")
 
@@ -147,21 +149,27 @@ class World:
         incarnation = Incarnation()
         self._incarnations.append(incarnation)
         self.starts += 1
+        self._up.clear()
+        self._over.clear()
         starting = incarnation.start(self._start(self.starts), f"engine {self.starts}")
-        self._over = asyncio.Event()
-        over = self.tasks.start(self._over.wait(), "the end of a life")
-        await asyncio.wait((starting, over), return_when=asyncio.FIRST_COMPLETED)
-        over.cancel()
-        if incarnation.stopped or not starting.done():
-            raise EngineDied
-        self.engine = starting.result()
-        return self.engine
+        waits = [self.tasks.start(event.wait(), "an engine's start") for event in (self._up, self._over)]
+        await asyncio.wait((starting, *waits), return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        if self.engine is not None:
+            return self.engine  # this one, or one that stood by and was first
+        if starting.done():
+            starting.result()
+        raise EngineDied
 
     def _died(self, incarnation: Incarnation, way: Way) -> None:
         """An engine came to a planned end. A frozen one keeps its place, to be thawed."""
         self.deaths.append(way)
-        if incarnation is self._incarnations[-1]:
-            self.engine = None
+        self._gone(incarnation)
+
+    def _gone(self, incarnation: Incarnation) -> None:
+        if incarnation in (self._leader, self._incarnations[-1]):
+            self._leader = self.engine = None
             self._over.set()
         self.exchange.disconnect_all("the engine died")
 
@@ -172,8 +180,8 @@ class World:
 
     def thaw(self) -> None:
         """Let every frozen engine go on."""
-        for incarnation in self._incarnations[:-1]:
-            if incarnation.stopped:
+        for incarnation in self._incarnations:
+            if incarnation.stopped and incarnation is not self._leader:
                 incarnation.thaw()
 
     async def _start(self, number: int) -> TradingEngine:
@@ -197,6 +205,8 @@ class World:
         inbox = EffectInbox(self.inbox, self.effects)
         engine = TradingEngine(journal, self.reader, ledger, {"paper": broker}, self.bars, inbox, runtime, self.config)
         await engine.start()
+        self.engine, self._leader = engine, current_incarnation()
+        self._up.set()
         runtime_tasks = Tasks()
         runtime_tasks.start(self._supervise(engine, journal), f"supervisor of engine {number}")
         return engine
@@ -212,16 +222,16 @@ class World:
 
     def crash(self) -> None:
         """The engine's process is gone from one moment to the next; so are its connections."""
-        self._incarnations[-1].stop()
-        self.engine = None
-        self._over.set()
-        self.exchange.disconnect_all("the engine crashed")
+        incarnation = self._leader or self._incarnations[-1]
+        incarnation.stop()
+        self._gone(incarnation)
 
     async def stop(self) -> None:
         """A clean end of the engine."""
         assert self.engine is not None
-        await self._incarnations[-1].start(self.engine.close("stopped by the simulation"), "stop")
-        self.engine = None
+        assert self._leader is not None
+        await self._leader.start(self.engine.close("stopped by the simulation"), "stop")
+        self.engine = self._leader = None
 
     async def command(self, kind: str, /, **arguments: Any) -> Outcome:
         """Ask the engine for something and wait for what came of it."""
