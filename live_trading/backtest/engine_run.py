@@ -132,7 +132,11 @@ class EngineRun:
         self._commands += 1
         command = Command(f"backtest-{self._commands}", kind, arguments, "user:backtest")
         self._inbox.submit(command)
-        return self.loop.run(self._inbox.outcome(command.id))
+        try:
+            return self.loop.run(self._inbox.outcome(command.id))
+        except TimeoutError:
+            self.settle()  # which tells what has failed
+            raise
 
     # ---- while the data goes by -------------------------------------------------------------------------------------
 

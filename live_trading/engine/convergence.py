@@ -55,12 +55,15 @@ class Convergence:
     def __init__(self, context: EngineContext, runner: "OperationRunner") -> None:
         self._context = context
         self._runner = runner
+        self.rests = False
+        """Nothing is to be done until the ledger, the connection or a person says something new."""
         self._failed_exits = 0
         self._retry_at = 0.0
         self._orphaned_since: float | None = None
 
     async def step(self) -> None:
         """Look at the ledger and do what is next, if anything is and can be done now."""
+        self.rests = False
         operation = self._runner.operation
         session = self._context.session(operation)
         if not session.ready.is_set() or operation.status is OperationStatus.CLOSED:
@@ -70,7 +73,8 @@ class Convergence:
         if not (working or discrepancies or operation.position) and operation.status is not OperationStatus.CLOSING:
             # Most bars find it so: flat, with nothing on its way.
             self._failed_exits, self._orphaned_since = 0, None
-            if self._runner.is_reversing:
+            self.rests = not self._runner.is_reversing
+            if not self.rests:
                 await self._runner.after_reversal()
             return
         if any(order.status.is_uncertain or order.doubt is not None for order in working):
@@ -95,7 +99,8 @@ class Convergence:
         else:
             await self._cancel_stale(entries)
             if not exits:
-                await self._protect(operation, protections)
+                is_protected = await self._protect(operation, protections)
+                self.rests = is_protected and not entries and operation.recovery is None
 
     async def _stand_down(self, operation: Operation, discrepancy: Discrepancy, working: list[Order]) -> None:
         """The broker's position is not ours: sizes would be wrong, so nothing is sent until a person has decided.
@@ -215,23 +220,28 @@ class Convergence:
 
     # ---- protecting -------------------------------------------------------------------------------------------------
 
-    async def _protect(self, operation: Operation, protections: list[Order]) -> None:
-        """A position whose stop or target is missing gets it again; where that cannot be, the position is closed."""
+    async def _protect(self, operation: Operation, protections: list[Order]) -> bool:
+        """A position whose stop or target is missing gets it again; where that cannot be, the position is closed.
+
+        Whether none was missing."""
         settings = self._runner.settings
         has_stop = any(order.purpose is OrderPurpose.STOP_LOSS for order in protections)
         has_target = any(order.purpose is OrderPurpose.TAKE_PROFIT for order in protections)
         lacks_stop = settings.stop_loss_type is not None and not has_stop
         lacks_target = settings.take_profit_type is not None and not has_target
-        if not (lacks_stop or lacks_target) or any(order.cancel_requested for order in protections):
-            return
+        if not (lacks_stop or lacks_target):
+            return True
+        if any(order.cancel_requested for order in protections):
+            return False
         if protections:  # one of two: take it away, and place both in a group of their own
             await self._cancel(protections, "protections are placed anew")
-            return
+            return False
         try:
             wanted = self._wanted(operation)
             await self._place_protections(operation, wanted)
         except InvalidInput as error:
             await self._give_up(f"protections cannot be placed: {error}")
+        return False
 
     def _wanted(self, operation: Operation) -> Protection:
         """Where the stop and target were, else where the settings put them now."""

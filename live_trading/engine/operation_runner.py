@@ -10,7 +10,7 @@ import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from bson import ObjectId
@@ -37,9 +37,11 @@ from live_trading.engine.signals import SignalDesk
 from live_trading.engine.warm_up import warm_up_bars
 from live_trading.journal.errors import JournalError
 from live_trading.projections.state import Operation
+from live_trading.runtime import Bell
 from live_trading.strategies import (
     FLAT,
     LiveStrategyAdapter,
+    Signal,
     StrategyFailed,
     StrategyPosition,
     in_order,
@@ -55,6 +57,15 @@ _MAX_WAITING_BARS = 10_000
 Job = Callable[[], Awaitable[Any]]
 
 
+class _Answer(NamedTuple):
+    """What a strategy made of a bar. ``trails``: a trailing stop may follow the bar's close."""
+
+    bar: Bar
+    signal: Signal | None
+    trails: bool
+    error: Exception | None
+
+
 class OperationRunner:
     """One operation's inputs, handled one at a time. Start :meth:`run` as a task."""
 
@@ -68,10 +79,13 @@ class OperationRunner:
         self._adapter: LiveStrategyAdapter | None = None
         self._atr = Atr(_ATR_PERIOD)
         self._bars: deque[Bar] = deque()
+        self._answers: deque[_Answer] = deque()
+        self._unstored: list[Bar] = []
         self._jobs: deque[tuple[Job, asyncio.Future[Any]]] = deque()
-        self._wake = asyncio.Event()
-        self._idle = asyncio.Event()
+        self._wake = Bell()
+        self._at_work = True
         self._stopping = False
+        self._stopped = asyncio.Event()
         self._subscription: Subscription | None = None
         self._signals = SignalDesk(context, self)
         self._convergence = Convergence(context, self)
@@ -90,7 +104,7 @@ class OperationRunner:
     @property
     def is_idle(self) -> bool:
         """Whether it is not at work and nothing waits for it."""
-        return self._idle.is_set() and not (self._wake.is_set() or self._bars or self._jobs)
+        return not (self._at_work or self._wake.rung or self._bars or self._answers or self._jobs)
 
     @property
     def is_reversing(self) -> bool:
@@ -105,19 +119,47 @@ class OperationRunner:
 
     def wake(self) -> None:
         """Something may have changed: converge."""
-        self._wake.set()
+        self._wake.ring()
 
     def on_bars(self, bars: list[Bar]) -> None:
-        """Closed bars. Never waits; a strategy so slow that thousands of bars wait for it is stopped."""
+        """Closed bars. Never waits; a strategy so slow that thousands of bars wait for it is stopped.
+
+        A runner at rest asks its strategy right here. Most often the answer is that nothing is to be done, and then no
+        task is woken for it.
+        """
         # Of bars that end together the primary one comes last: the strategy then sees the others, which are closed too.
-        self._bars.extend(bars if len(bars) == 1 else in_order(bars, self.settings.primary_bar_size))
-        self._wake.set()
+        ordered = bars if len(bars) == 1 else in_order(bars, self.settings.primary_bar_size)
+        taken = 0
+        if self._may_answer_at_once:
+            for bar in ordered:
+                taken += 1
+                answer = self._ask(bar)
+                if answer is not None:
+                    self._answers.append(answer)
+                    break
+            if self._context.config.keeps_bars:
+                self._unstored += ordered[:taken]
+        if taken < len(ordered):
+            self._bars.extend(ordered[taken:])
+        if self._bars or self._answers or self._unstored:
+            self._wake.ring()
+
+    @property
+    def _may_answer_at_once(self) -> bool:
+        """Whether nothing is at hand or on its way that a bar would have to wait for."""
+        return (
+            not self._at_work
+            and not self._wake.rung
+            and self._convergence.rests
+            and self._adapter is not None
+            and self.operation.settings is self._settings_of
+        )
 
     async def do(self, job: Job) -> Any:
         """Have the runner do something between its other work; return what came of it."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._jobs.append((job, future))
-        self._wake.set()
+        self._wake.ring()
         return await future
 
     # ---- the loop ---------------------------------------------------------------------------------------------------
@@ -125,14 +167,14 @@ class OperationRunner:
     async def run(self) -> None:
         """Until the operation is closed or :meth:`stop`."""
         await self._guarded(self._prepare)
-        self._wake.set()
+        self._wake.ring()
         while not self._stopping and self.operation.status is not OperationStatus.CLOSED:
-            self._idle.set()
-            await self._wake.wait()
-            self._idle.clear()
-            self._wake.clear()
+            self._at_work = False
+            await self._wake.taken()
+            self._at_work = True
             await self._work()
-        self._idle.set()
+        self._stopped.set()
+        self._at_work = False
         await self._release()
 
     async def _work(self) -> None:
@@ -147,7 +189,9 @@ class OperationRunner:
         if len(self._bars) > _MAX_WAITING_BARS:
             self._bars.clear()
             await self._fail("the strategy is too slow", f"more than {_MAX_WAITING_BARS} bars were waiting for it")
-        handled = []
+        handled, self._unstored = self._unstored, []
+        while self._answers and not self._stopping:
+            await self._guarded(self._act, self._answers.popleft())
         while self._bars and not self._stopping:
             bar = self._bars.popleft()
             handled.append(bar)
@@ -176,8 +220,8 @@ class OperationRunner:
     async def stop(self) -> None:
         """Finish what is in hand, begin nothing new, and return when done."""
         self._stopping = True
-        self._wake.set()
-        await self._idle.wait()
+        self._wake.ring()
+        await self._stopped.wait()
 
     async def _append(self, *data: Any, caused_by: Entry | None = None) -> tuple[Entry, ...]:
         return await self._context.live.append(*(Draft(d, self.operation_id, caused_by=caused_by) for d in data))
@@ -222,22 +266,38 @@ class OperationRunner:
     # ---- bars and signals -------------------------------------------------------------------------------------------
 
     async def _on_bar(self, bar: Bar) -> None:
-        operation = self.operation
-        if operation.settings is not self._settings_of:
-            await self._take_settings(operation)
-        adapter = self._adapter
+        if self.operation.settings is not self._settings_of:
+            await self._take_settings(self.operation)
+        answer = self._ask(bar)
+        if answer is not None:
+            await self._act(answer)
+
+    def _ask(self, bar: Bar) -> "_Answer | None":
+        """Have the strategy look at a bar; None when nothing follows from it."""
+        adapter, settings = self._adapter, self.settings
         if adapter is None:
-            return
-        is_primary = bar.bar_size is self.settings.primary_bar_size
-        if is_primary:
-            self._take_atr(bar)
-        position = operation.position
+            return None
+        is_primary = bar.bar_size is settings.primary_bar_size
+        position = self.operation.position
         held = FLAT if position is None else StrategyPosition(position.quantity, position.entry_price)
-        signal = adapter.on_bar(bar, held)
-        if is_primary and position is not None and not bar.filled:
-            await self._trail(bar)
-        if signal is not None and self._context.trading and operation.status is not OperationStatus.CLOSED:
-            await self._signals.act(signal, bar)
+        try:
+            if is_primary:
+                self._take_atr(bar)
+            signal = adapter.on_bar(bar, held)
+        except Exception as error:  # whatever it is, it is told where it can be journaled
+            return _Answer(bar, None, False, error)
+        trails = is_primary and position is not None and not bar.filled
+        trails = trails and settings.stop_loss_type is StopLossType.TRAILING
+        return _Answer(bar, signal, trails, None) if trails or signal is not None else None
+
+    async def _act(self, answer: "_Answer") -> None:
+        if answer.error is not None:
+            raise answer.error
+        if answer.trails:
+            await self._trail(answer.bar)
+        signal = answer.signal
+        if signal is not None and self._context.trading and self.operation.status is not OperationStatus.CLOSED:
+            await self._signals.act(signal, answer.bar)
 
     async def _take_settings(self, operation: Operation) -> None:
         """Settings were changed: read them, and start the strategy with its new parameters on the bars there are."""
@@ -275,7 +335,7 @@ class OperationRunner:
     async def _trail(self, bar: Bar) -> None:
         """Move a trailing stop after a bar's close, in the position's favour only."""
         operation = self.operation
-        if self.settings.stop_loss_type is not StopLossType.TRAILING or not operation.quantity:
+        if not operation.quantity:
             return
         assert self.settings.stop_loss_value is not None
         side = Side.BUY if operation.quantity > 0 else Side.SELL

@@ -5,6 +5,7 @@ Nothing else in the package may call ``datetime.now``, ``time.time``, ``random``
 from a seed, and end in the same journal byte for byte.
 """
 
+from live_trading.runtime.bell import Bell
 from live_trading.runtime.clock import Clock, SystemClock, utc_from_ns
 from live_trading.runtime.failpoints import failpoint
 from live_trading.runtime.ids import IdSource, SeededIds, SystemIds
@@ -12,6 +13,7 @@ from live_trading.runtime.runtime import Runtime
 from live_trading.runtime.tasks import TaskFailed, Tasks
 
 __all__ = [
+    "Bell",
     "Clock",
     "IdSource",
     "Runtime",
