@@ -35,7 +35,7 @@ from live_trading.domain.instrument import Instrument
 from live_trading.domain.market import Bar, Ohlc, QuoteTick, Tick, TradeTick
 
 MAX_FILLED_NS = 120_000_000_000
-"""The longest silence that is filled with flat bars: two minutes."""
+"""The longest silence that is filled with flat bars, unless told otherwise: two minutes."""
 
 _ZERO = Decimal(0)
 _NONE_CLOSED: tuple[Bar, ...] = ()
@@ -148,7 +148,8 @@ class BarAggregator:
 
     ``grace_ns`` is how long after its end a bar waits for late ticks; 0 is right for a feed in order.
     ``complete_from_ns`` is when the feed began to be listened to, where it began in the middle of a bar.
-    ``on_gap`` is called with every gap, before the bar after it is given out.
+    ``max_filled_ns`` is the longest silence that is filled with flat bars. ``on_gap`` is called with every gap, before
+    the bar after it is given out.
     """
 
     def __init__(
@@ -158,6 +159,7 @@ class BarAggregator:
         *,
         grace_ns: int = 0,
         complete_from_ns: int | None = None,
+        max_filled_ns: int = MAX_FILLED_NS,
         on_gap: Callable[[Gap], None] | None = None,
     ) -> None:
         if not bar_sizes:
@@ -177,6 +179,7 @@ class BarAggregator:
         self._kind: type[Tick] = QuoteTick if self._quotes else TradeTick
         self._grace_ns = grace_ns
         self._complete_from_ns = -_NEVER if complete_from_ns is None else complete_from_ns
+        self._max_filled_ns = max_filled_ns
         self._on_gap = on_gap
         self._levels = _levels(bar_sizes)
         self._base = self._levels[0]
@@ -392,7 +395,7 @@ class BarAggregator:
         runs = list(self._calendar.bar_runs(level.length_ns, last.end_ns, bar.start_ns))
         if not runs:
             return
-        if not level.deaf and bar.start_ns - last.end_ns <= MAX_FILLED_NS:
+        if not level.deaf and bar.start_ns - last.end_ns <= self._max_filled_ns:
             for start_ns, end_ns, _ in runs:
                 closed.extend(_flat_bars(last, start_ns, end_ns))
         elif self._on_gap is not None:

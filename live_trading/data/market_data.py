@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
-from live_trading.data.bar_aggregator import BarAggregator, Gap
+from live_trading.data.bar_aggregator import MAX_FILLED_NS, BarAggregator, Gap
+from live_trading.data.tick_recorder import TickRecorder
 from live_trading.domain.bar_size import BarSize
 from live_trading.domain.instrument import Instrument
 from live_trading.domain.market import Bar, Tick
@@ -98,9 +99,10 @@ class _SymbolFeed:
 class MarketData:
     """The market data of one broker connection.
 
-    ``feed`` is the broker's adapter. ``on_stale(symbol, age)`` and ``on_resumed(symbol, gap)`` are called with seconds;
-    staleness is looked at by :meth:`check`, which :meth:`watch` does once a second. All callbacks are synchronous and
-    should only put what they get into a bounded queue of their own: a slow one would hold up everybody's ticks.
+    ``feed`` is the broker's adapter; ``recorder`` follows what is subscribed to. ``on_stale(symbol, age)`` and
+    ``on_resumed(symbol, gap)`` are called with seconds; staleness is looked at by :meth:`check`, which :meth:`watch`
+    does once a second. All callbacks are synchronous and should only put what they get into a bounded queue of their
+    own: a slow one would hold up everybody's ticks.
     """
 
     def __init__(
@@ -110,15 +112,21 @@ class MarketData:
         *,
         stale_after: float = DEFAULT_STALE_AFTER,
         grace_ns: int = 0,
+        max_filled_ns: int = MAX_FILLED_NS,
+        recorder: TickRecorder | None = None,
         on_stale: Callable[[str, float], None] | None = None,
         on_resumed: Callable[[str, float], None] | None = None,
     ) -> None:
         self.unknown_ticks = 0
         """Ticks of symbols nobody subscribed to."""
+        self.received = 0.0
+        """When what is being told was received, on the steady clock; set by whoever tells it."""
         self._feed = feed
         self._clock = clock
         self._stale_after = stale_after
         self._grace_ns = grace_ns
+        self._max_filled_ns = max_filled_ns
+        self._recorder = recorder
         self._on_stale = on_stale
         self._on_resumed = on_resumed
         self._symbols: dict[str, _SymbolFeed] = {}
@@ -151,6 +159,8 @@ class MarketData:
                     del self._symbols[instrument.symbol]
                     raise
                 symbol.subscribed, symbol.since = True, self._clock.monotonic()
+                if self._recorder is not None:
+                    self._recorder.follow(instrument)
             shared = symbol.shared.get(sizes)
             if shared is None:
                 shared = symbol.shared[sizes] = self._new_shared(symbol, sizes)
@@ -169,7 +179,12 @@ class MarketData:
             _tell([each.on_gap for each in subscriptions if each.on_gap is not None], gap)
 
         aggregator = BarAggregator(
-            symbol.instrument, sizes, grace_ns=self._grace_ns, complete_from_ns=from_ns, on_gap=tell_gap
+            symbol.instrument,
+            sizes,
+            grace_ns=self._grace_ns,
+            complete_from_ns=from_ns,
+            max_filled_ns=self._max_filled_ns,
+            on_gap=tell_gap,
         )
         return _Shared(aggregator, subscriptions)
 

@@ -75,10 +75,14 @@ class TickBuffer:
 
     async def take(self, most: int = 1_000) -> list[Buffered]:
         """Up to ``most`` waiting items, oldest first; waits until there is at least one."""
+        return [item for _, item in await self.take_received(most)]
+
+    async def take_received(self, most: int = 1_000) -> list[tuple[float, Buffered]]:
+        """The same, each with when it was put in, on the steady clock."""
         while True:
             self._evict()
             if self._items:
-                taken = [self._items.popleft()[1] for _ in range(min(most, len(self._items)))]
+                taken = [self._items.popleft() for _ in range(min(most, len(self._items)))]
                 self._freed.set()
                 return taken
             self._filled.clear()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from live_trading.brokers.errors import Retryable
-from live_trading.data import Gap, MarketData, read_bars, read_ticks
+from live_trading.data import Gap, MarketData, TickRecorder, read_bars, read_ticks
 from live_trading.domain.bar_size import BarSize
 from live_trading.domain.instrument import Instrument
 from live_trading.domain.market import Bar, QuoteTick
@@ -243,3 +243,27 @@ async def test_a_recorded_day_through_the_service_is_the_venues_day(
     data.on_market_time(TEN + 50_400 * SECOND)
     venue = [bar.bid for bar in read_bars(recorded / "forex_oanda_minute_eurusd_20140508_quote.zip")]
     assert [bar.bid for bar in bars if bar.bar_size is M1 and not bar.filled] == venue
+
+
+async def test_the_longest_filled_silence_is_a_setting(feed: Feed, clock: Any, eur_usd: Instrument) -> None:
+    for minutes, filled, missing in ((0, 0, 1), (3, 1, 0)):
+        market = MarketData(feed, clock, max_filled_ns=minutes * 60 * SECOND)
+        bars: list[Bar] = []
+        gaps: list[Gap] = []
+        subscription = await market.subscribe(eur_usd, [M1], bars.extend, on_gap=gaps.append)
+        market.on_market_time(TEN)
+        for second in (10, 130, 190):
+            market.on_tick(quote(second))
+        assert sum(bar.filled for bar in bars) == filled
+        assert sum(gap.missing for gap in gaps) == missing
+        await subscription.close()
+
+
+async def test_what_is_subscribed_to_is_recorded(feed: Feed, clock: Any, eur_usd: Instrument, tmp_path: Path) -> None:
+    recorder = TickRecorder(tmp_path, clock)
+    market = MarketData(feed, clock, recorder=recorder)
+    recorder.put(quote(0))
+    await market.subscribe(eur_usd, [M1], lambda bars: None)
+    recorder.put(quote(1))
+    await recorder.close()
+    assert recorder.recorded == 1

@@ -28,6 +28,14 @@ async def test_what_is_older_than_a_minute_is_evicted_when_its_turn_comes(clock:
     assert (buffer.evicted, buffer.dropped, buffer.age) == (1, 0, 0.0)
 
 
+async def test_each_item_comes_with_when_it_was_received(clock: Any) -> None:
+    buffer = TickBuffer(clock)
+    for second in (1.0, 2.5):
+        clock.seconds = second
+        buffer.put(int(second))
+    assert await buffer.take_received() == [(1.0, 1), (2.5, 2)]
+
+
 async def test_taking_waits_for_the_first_and_takes_no_more_than_asked(clock: Any) -> None:
     buffer = TickBuffer(clock)
     taking = asyncio.ensure_future(buffer.take(2))
