@@ -12,7 +12,7 @@ def seconds(bars: Sequence[Bar], *, trades: bool) -> tuple[float, int]:
     """Processor seconds of one run over the bars, and the orders it completed."""
     import backtrader as bt  # what only this comparison needs
 
-    class Cross(bt.Strategy):  # type: ignore[misc]
+    class Cross(bt.Strategy):
         def __init__(self) -> None:
             fast, slow = bt.ind.EMA(period=10), bt.ind.EMA(period=20)
             self.cross = bt.ind.CrossOver(fast, slow)
@@ -30,7 +30,7 @@ def seconds(bars: Sequence[Bar], *, trades: bool) -> tuple[float, int]:
             elif self.cross[0] < 0:
                 self.close()
 
-    class Feed(bt.feed.DataBase):  # type: ignore[misc]
+    class Feed(bt.feed.DataBase):
         def start(self) -> None:
             super().start()
             self.rows = iter(rows)

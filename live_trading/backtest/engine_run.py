@@ -148,7 +148,7 @@ class EngineRun:
 
     def look(self) -> None:
         """Let the engine look after what only time calls for."""
-        self.loop.create_task(self.engine.look())
+        self._runtime.tasks.start(self.engine.look(), "look")
         self.settle()
 
     @property

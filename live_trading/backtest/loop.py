@@ -114,7 +114,7 @@ class DrivenLoop(asyncio.AbstractEventLoop):
 
     def run(self, main: Coroutine[Any, Any, T], within: float = 3600.0) -> T:
         """Run ``main`` to its end, letting time pass where it waits, but no more than ``within`` seconds."""
-        task = self.create_task(main)
+        task: asyncio.Task[T] = asyncio.Task(main, loop=self, name="main")
         limit = self.now_ns + int(within * _SECOND_NS)
         self.run_ready()
         while not task.done():

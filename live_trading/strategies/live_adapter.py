@@ -194,9 +194,7 @@ class LiveStrategyAdapter(StrategyAdapter):
         indicators: dict[BarSize, Sequence[dict[str, float | None]]] = {}
         for size, series in self._series.items():
             bars[size], indicators[size] = series.ended_by(end_ns)
-        return BarContext(
-            self.symbol, self.primary, self.parameters, bars, indicators, position, self._instrument
-        )
+        return BarContext(self.symbol, self.primary, self.parameters, bars, indicators, position, self._instrument)
 
     def _check(self, bar: Bar, signal: object) -> None:
         """What a strategy answers comes from outside: it is checked before anything is made of it."""
