@@ -383,6 +383,8 @@ class TradingEngine:
         except TimeoutError:
             _log.warning("operations did not come to rest in time", patience=self._config.stop_patience)
         if was_trading:
+            # Fills and order updates go on coming; what is not heard any more is found when the next engine connects.
+            await self._runtime.tasks.close()
             await self.live.append(Draft(EngineStopped(reason=reason)))
             await self._save_snapshot()
         await self.abandon()
