@@ -135,3 +135,18 @@ def test_order_that_still_works_is_never_let_go_of() -> None:
     with short_memory():
         ledger = story.ledger()
     assert order in ledger.orders
+
+
+def test_exit_that_was_cancelled_by_the_broker_is_no_point_to_let_go_at() -> None:
+    story = Story()
+    operation = story.operation()
+    story.trade(operation, Side.BUY, "100", "1")
+    execution = story.trade(operation, Side.SELL, "110", "1")
+    story.correct(execution, "110", "0")
+    for _ in range(20):
+        story.tell(e.NoteAdded(text="time goes by"), operation)
+    story.trade(operation, Side.SELL, "120", "1")
+    with short_memory():
+        (state,) = story.ledger().state.operations.values()
+    assert state.totals.gross_pnl == 20
+    assert state.position is None
