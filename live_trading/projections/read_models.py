@@ -20,8 +20,9 @@ from live_trading.projections.documents import OPERATIONS, ORDERS, POSITIONS, TR
 
 Database = AsyncDatabase[dict[str, Any]]
 
-_ONE: Final = WriteConcern(w=1, j=False)
-"""Enough for the documents: the checkpoint comes after them in the oplog and waits for a majority."""
+_DURABLE: Final = WriteConcern(w="majority", j=True)
+"""For the documents as for the checkpoint. Less would do if they were lost together only, but when mongod dies between
+the two, the driver goes on with its next incarnation: the checkpoint would then say that lost documents are there."""
 
 _log = structlog.get_logger(__name__)
 
@@ -118,7 +119,7 @@ async def write(database: Database, changes: Changes, suffix: str = "") -> None:
     for name, identifier, number in changes.deletions:
         requests.setdefault(name, []).append(DeleteOne({"_id": identifier, "sequence_number": {"$lt": number}}))
     for name, run in requests.items():
-        collection = database.get_collection(name + suffix, write_concern=_ONE)
+        collection = database.get_collection(name + suffix, write_concern=_DURABLE)
         if await _write_run(collection, run):
             await _allow_repeated_ids(collection)
             await _write_run(collection, run)
