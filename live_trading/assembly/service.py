@@ -39,6 +39,7 @@ from live_trading.journal import (
 )
 from live_trading.journal.mongo_store import MongoStore
 from live_trading.models import commands
+from live_trading.observability import Latency
 from live_trading.projections.projector import Projector
 from live_trading.runtime import Clock, IdSource, Runtime, SystemClock, SystemIds, Tasks
 
@@ -108,6 +109,8 @@ class EngineService:
         on_entries: OnEntries | None = None,
     ) -> None:
         self.status = Status()
+        self.latency = Latency(clock or SystemClock())
+        """How long things took, over all lives."""
         self._settings = settings
         self._storage = storage
         self._brokers = brokers
@@ -290,6 +293,7 @@ class _Life:
             self._service.config,
             keeper=keeper,
             snapshot_at=restored.snapshot_at,
+            latency=self._service.latency,
         )
         self._status.engine, self._status.projector = engine, projector
         self._side.start(projector.run(), "projector")

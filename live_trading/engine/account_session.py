@@ -19,7 +19,7 @@ from live_trading.brokers.types import (
     Restored,
     TickEvent,
 )
-from live_trading.data import MarketData, TickBuffer
+from live_trading.data import MarketData, TickBuffer, TickRecorder
 from live_trading.domain.entries import BrokerConnected, BrokerDisconnected, Draft
 from live_trading.domain.market import Tick
 from live_trading.orders.order_manager import OrderManager
@@ -63,6 +63,7 @@ class AccountSession:
         times: SessionTimes,
         changed: Callable[[], None],
         handled: Callable[[], Awaitable[None]],
+        recorder: TickRecorder | None = None,
     ) -> None:
         self.broker = broker
         self.orders = orders
@@ -77,6 +78,7 @@ class AccountSession:
         self._times = times
         self._changed = changed
         self._handled = handled
+        self._recorder = recorder
         self._reconciler = Reconciler(orders, doubts, runtime)
         self._doubtful = asyncio.Event()
         self._connections = 0
@@ -89,6 +91,17 @@ class AccountSession:
         self._runtime.tasks.start(self._keep_resolving(), f"{name}: orders in doubt")
         self._runtime.tasks.start(self._feed_market(), f"{name}: ticks")
         self._runtime.tasks.start(self.market.watch(self._times.watch_interval), f"{name}: watch over stale data")
+        if self._recorder is not None:
+            self._runtime.tasks.start(self._recorder.run(), f"{name}: recording of ticks")
+
+    async def close(self) -> None:
+        """Write the ticks that wait to be recorded, and disconnect. Orders stay where they are."""
+        if self._recorder is not None:
+            try:
+                await self._recorder.close()
+            except OSError as error:
+                _log.warning("the last ticks were not recorded", broker=self.broker.name, reason=str(error))
+        await self.broker.close()
 
     def doubt(self) -> None:
         """Something is in doubt: begin to ask."""
@@ -142,11 +155,16 @@ class AccountSession:
             if isinstance(event, Disconnected):
                 return event.reason
             await self._handle(event)
+            if self.ticks.lossless:
+                # A recorded market waits for us: what follows from one event is done before the next one comes.
+                await self._handled()
         return "the stream ended"
 
     async def _handle(self, event: BrokerEvent) -> None:
         match event:
             case TickEvent(tick):
+                if self._recorder is not None:
+                    self._recorder.put(tick)
                 await self._buffer(tick)
             case MarketTime(time_ns):
                 await self._buffer(time_ns)
@@ -168,16 +186,15 @@ class AccountSession:
 
     async def _buffer(self, item: Tick | int) -> None:
         if self.ticks.lossless:
-            # A recorded market waits for us: a signal is acted on at the prices it was made of, however fast time goes.
             await self.ticks.put_when_free(item)
-            await self._handled()
         else:
             self.ticks.put(item)
 
     async def _feed_market(self) -> None:
         """Ticks to bars, apart from order events, so that neither waits for the other."""
         while True:
-            for item in await self.ticks.take():
+            for received, item in await self.ticks.take_received():
+                self.market.received = received
                 if isinstance(item, int):
                     self.market.on_market_time(item)
                 else:

@@ -174,6 +174,9 @@ class CommandDesk:
             strategy, parameters, settings.asset, settings.bar_sizes, settings.primary_bar_size, clock
         )  # refuses bar sizes that do not fit the strategy
         instrument = await session.broker.resolve(settings.asset)
+        followed = strategy.follows(parameters, instrument)
+        if followed != instrument.symbol:
+            await session.broker.resolve(followed)  # refuses what the broker does not know
         if f"{settings.broker}|{instrument.symbol}" in self._live.ledger.state.discrepancies:
             detail = f"{settings.broker} holds a position in {instrument.symbol} that is not ours: resolve that first"
             raise Refused("DISCREPANCY", detail, "asset")

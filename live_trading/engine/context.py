@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
-from live_trading.data import BarStore
+from live_trading.data import MAX_FILLED_NS, BackFill, BarStore
 from live_trading.domain.instrument import Instrument
 from live_trading.engine.account_session import AccountSession, SessionTimes
+from live_trading.observability import Latency
 from live_trading.orders.gatekeeper import Gatekeeper, Limits, Situation
 from live_trading.projections.live import LiveLedger
 from live_trading.projections.state import Operation
@@ -38,6 +40,12 @@ class EngineConfig:
     """Wait rather than drop ticks: for recorded feeds, which can wait too."""
     keeps_bars: bool = True
     """Whether bars are stored: a backtest has them already."""
+    max_filled_ns: int = MAX_FILLED_NS
+    """The longest silence filled with flat bars; the broker's history is asked for longer ones."""
+    strategy_workers: bool = False
+    """Whether heavy strategies run in processes of their own: not in virtual time, where nobody waits for one."""
+    ticks_directory: Path | None = None
+    """Where all ticks are recorded; None records none."""
     snapshot_every: int = 5_000
     stop_patience: float = 10.0
     operation_defaults: Mapping[str, Any] = field(default_factory=dict)
@@ -58,9 +66,21 @@ class EngineContext:
     config: EngineConfig
     sessions: dict[str, AccountSession] = field(default_factory=dict)
     trading: bool = False
+    latency: Latency | None = None
+    """What is told when a bar closes and a signal is given; None where nobody asks how long things take."""
+    back_fills: dict[str, BackFill] = field(default_factory=dict)
 
     def session(self, operation: Operation) -> AccountSession:
         return self.sessions[operation.broker]
+
+    def back_fill(self, operation: Operation) -> BackFill:
+        """What asks the operation's broker for bars that are missing."""
+        filling = self.back_fills.get(operation.broker)
+        if filling is None:
+            broker = self.session(operation).broker
+            history = broker.history if broker.capabilities.history else None
+            filling = self.back_fills[operation.broker] = BackFill(history, self.bars, self.runtime.clock)
+        return filling
 
     def quote(self, operation: Operation) -> TrustedPrice | None:
         """The last price, if it is fresh enough to decide on."""

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import structlog
 from bson import ObjectId
-from pymongo.errors import PyMongoError
+from pydantic import BaseModel
 
 from live_trading.brokers.errors import BrokerError
-from live_trading.data import StoredBar, Subscription
+from live_trading.data import Gap, IndicatorSpec, Subscription
 from live_trading.data.seeded_indicators import Atr, Prices
 from live_trading.domain.bar_size import BarSize
 from live_trading.domain.entries import (
@@ -31,27 +31,32 @@ from live_trading.domain.instrument import Instrument
 from live_trading.domain.market import Bar
 from live_trading.domain.operation import OperationSettings
 from live_trading.domain.values import OperationStatus, Side, StopLossType
+from live_trading.engine.bar_supply import Bars, BarSupply
 from live_trading.engine.context import EngineContext
 from live_trading.engine.convergence import Convergence
 from live_trading.engine.signals import SignalDesk
-from live_trading.engine.warm_up import warm_up_bars
 from live_trading.journal.errors import JournalError
+from live_trading.observability import Trace
 from live_trading.projections.state import Operation
 from live_trading.runtime import Bell
 from live_trading.strategies import (
     FLAT,
     LiveStrategyAdapter,
     Signal,
+    Strategy,
+    StrategyAdapter,
     StrategyFailed,
     StrategyPosition,
     in_order,
     load_strategy,
+    open_adapter,
     parse_parameters,
 )
 
 _log = structlog.get_logger(__name__)
 
 _ATR_PERIOD = 14
+_ATR_HISTORY = IndicatorSpec("atr", _ATR_PERIOD).settled
 _MAX_WAITING_BARS = 10_000
 
 Job = Callable[[], Awaitable[Any]]
@@ -76,9 +81,10 @@ class OperationRunner:
         self.instrument = Instrument.model_validate(operation.instrument)
         self._context = context
         self._settings_of = operation.settings
-        self._adapter: LiveStrategyAdapter | None = None
+        self._adapter: StrategyAdapter | None = None
         self._atr = Atr(_ATR_PERIOD)
-        self._bars: deque[Bar] = deque()
+        self._supply = BarSupply(context, operation, self.instrument, self.wake)
+        self._bars: deque[Bar | Gap] = deque()
         self._answers: deque[_Answer] = deque()
         self._unstored: list[Bar] = []
         self._jobs: deque[tuple[Job, asyncio.Future[Any]]] = deque()
@@ -86,7 +92,8 @@ class OperationRunner:
         self._at_work = True
         self._stopping = False
         self._stopped = asyncio.Event()
-        self._subscription: Subscription | None = None
+        self._subscriptions: list[Subscription] = []
+        self._traces: dict[int, Trace] = {}
         self._signals = SignalDesk(context, self)
         self._convergence = Convergence(context, self)
 
@@ -104,7 +111,8 @@ class OperationRunner:
     @property
     def is_idle(self) -> bool:
         """Whether it is not at work and nothing waits for it."""
-        return not (self._at_work or self._wake.rung or self._bars or self._answers or self._jobs)
+        waits = self._bars or self._answers or self._jobs or self._supply.is_filling
+        return not (self._at_work or self._wake.rung or waits)
 
     @property
     def is_reversing(self) -> bool:
@@ -129,8 +137,12 @@ class OperationRunner:
         """
         # Of bars that end together the primary one comes last: the strategy then sees the others, which are closed too.
         ordered = bars if len(bars) == 1 else in_order(bars, self.settings.primary_bar_size)
+        self._follow_latency(ordered)
         taken = 0
-        if self._may_answer_at_once:
+        if self._supply.is_joining:
+            self._bars.extend(self._supply.joined(ordered))
+            taken = len(ordered)
+        elif self._may_answer_at_once:
             for bar in ordered:
                 taken += 1
                 answer = self._ask(bar)
@@ -144,14 +156,27 @@ class OperationRunner:
         if self._bars or self._answers or self._unstored:
             self._wake.ring()
 
+    def on_gap(self, gap: Gap) -> None:
+        """Bars are missing before the next one. It waits until the broker has been asked for them."""
+        if self._context.config.keeps_bars:
+            self._bars.append(gap)
+            self._wake.ring()
+
+    def _follow_latency(self, bars: list[Bar]) -> None:
+        latency = self._context.latency
+        if latency is not None:
+            trace = latency.bar_closed(self._context.session(self.operation).market.received)
+            self._traces |= {bar.end_ns: trace for bar in bars if bar.bar_size is self.settings.primary_bar_size}
+
     @property
     def _may_answer_at_once(self) -> bool:
         """Whether nothing is at hand or on its way that a bar would have to wait for."""
         return (
             not self._at_work
             and not self._wake.rung
+            and not self._bars
             and self._convergence.rests
-            and self._adapter is not None
+            and isinstance(self._adapter, LiveStrategyAdapter)
             and self.operation.settings is self._settings_of
         )
 
@@ -192,14 +217,22 @@ class OperationRunner:
         handled, self._unstored = self._unstored, []
         while self._answers and not self._stopping:
             await self._guarded(self._act, self._answers.popleft())
-        while self._bars and not self._stopping:
+        if self._supply.has_filled and not self._supply.is_filling:
+            await self._guarded(self._read_anew)
+        while self._bars and not self._stopping and not self._supply.is_filling:
             bar = self._bars.popleft()
+            if isinstance(bar, Gap):
+                self._supply.fill(self.operation, bar)
+                break
             handled.append(bar)
             await self._guarded(self._on_bar, bar)
+        if not self._bars:
+            self._traces.clear()
         if not self._stopping:
             await self._guarded(self._convergence.step)
         if handled and self._context.config.keeps_bars:
-            await self._store(handled)
+            indicators = self._adapter.indicators if self._adapter is not None else {}
+            await self._supply.store(handled, indicators, self.settings.data_retention_bars)
 
     async def _guarded(self, work: Callable[..., Awaitable[Any]], *about: Any) -> None:
         """Whatever goes wrong in one operation ends that operation in error, and nothing else."""
@@ -233,62 +266,114 @@ class OperationRunner:
         await session.ready.wait()
         strategy = load_strategy(self.settings.strategy_name)
         parameters = parse_parameters(strategy, self.settings.strategy_config)
-        adapter = LiveStrategyAdapter(
+        await self._supply.follow(strategy.follows(parameters, self.instrument), self.operation)
+        self._adapter = await self._begun(strategy, parameters)
+        instruments = [self.instrument, self._supply.followed] if self._supply.follows_another else [self.instrument]
+        for instrument in instruments:
+            subscribing = session.market.subscribe(
+                instrument, self.settings.bar_sizes, self.on_bars, on_gap=self.on_gap
+            )
+            self._subscriptions.append(await subscribing)
+
+    async def _begun(self, strategy: Strategy[Any], parameters: BaseModel) -> StrategyAdapter:
+        """The strategy, warmed up: with what it needs, and as much as its indicators take to forget their beginning."""
+        supply, settings = self._supply, self.settings
+        adapter = open_adapter(
+            settings.strategy_name,
             strategy,
             parameters,
-            self.instrument.symbol,
-            self.settings.bar_sizes,
-            self.settings.primary_bar_size,
+            supply.followed.symbol,
+            settings.bar_sizes,
+            settings.primary_bar_size,
             self._context.runtime.clock,
+            instrument=self.instrument,
+            workers=self._context.config.strategy_workers,
         )
-        await self._warm_up(adapter)
-        self._adapter = adapter
-        self._subscription = await session.market.subscribe(self.instrument, self.settings.bar_sizes, self.on_bars)
+        bars = await supply.warm_up(self.operation, supply.followed, self._needed(adapter))
+        await adapter.begin(bars)
+        if supply.follows_another:
+            bars = await supply.warm_up(self.operation, self.instrument, {settings.primary_bar_size: _ATR_HISTORY})
+        self._begin_atr(bars)
+        return adapter
 
-    async def _warm_up(self, adapter: LiveStrategyAdapter) -> None:
-        needed: dict[BarSize, int] = {size: adapter.warmup.get(size, 0) for size in self.settings.bar_sizes}
+    def _needed(self, adapter: StrategyAdapter) -> dict[BarSize, int]:
+        needed = {size: adapter.history.get(size, 0) for size in self.settings.bar_sizes}
         primary = self.settings.primary_bar_size
-        needed[primary] = max(needed[primary], 15)
-        bars = await warm_up_bars(self._context, self.operation, self.instrument, self.operation_id, needed)
-        adapter.warm_up(bars)
+        return {**needed, primary: max(needed[primary], _ATR_HISTORY)}
+
+    async def _read_anew(self) -> None:
+        """Bars came for a gap: have the strategy see what it would have seen, before it sees the next one."""
+        adapter = self._adapter
+        if adapter is None:
+            return
+        bars = await self._supply.read_anew(self._supply.followed, self._needed(adapter))
+        if bars is not None:
+            await adapter.begin(bars)
+            if not self._supply.follows_another:
+                self._begin_atr(bars)
+
+    def _begin_atr(self, bars: Bars) -> None:
         self._atr = Atr(_ATR_PERIOD)
-        for bar in bars.get(primary, ()):
+        for bar in bars.get(self.settings.primary_bar_size, ()):
             self._take_atr(bar)
 
     def _take_atr(self, bar: Bar) -> None:
         self._atr.add(Prices(0.0, float(bar.high), float(bar.low), float(bar.close), 0.0))
 
     async def _release(self) -> None:
-        if self._subscription is not None:
+        for subscription in self._subscriptions:
             with contextlib.suppress(BrokerError):
-                await self._subscription.close()
+                await subscription.close()
+        if self._adapter is not None:
+            await self._adapter.close()
 
     # ---- bars and signals -------------------------------------------------------------------------------------------
 
     async def _on_bar(self, bar: Bar) -> None:
         if self.operation.settings is not self._settings_of:
             await self._take_settings(self.operation)
-        answer = self._ask(bar)
+        if isinstance(self._adapter, LiveStrategyAdapter):
+            answer = self._ask(bar)
+        else:
+            answer = await self._ask_elsewhere(bar)
         if answer is not None:
             await self._act(answer)
 
     def _ask(self, bar: Bar) -> "_Answer | None":
-        """Have the strategy look at a bar; None when nothing follows from it."""
-        adapter, settings = self._adapter, self.settings
-        if adapter is None:
-            return None
-        is_primary = bar.bar_size is settings.primary_bar_size
-        position = self.operation.position
-        held = FLAT if position is None else StrategyPosition(position.quantity, position.entry_price)
+        """Have a strategy in this process look at a bar; None when nothing follows from it."""
+        adapter = self._adapter
+        assert isinstance(adapter, LiveStrategyAdapter)
+        signal = None
         try:
-            if is_primary:
-                self._take_atr(bar)
-            signal = adapter.on_bar(bar, held)
+            trails = self._take(bar)
+            if bar.symbol == adapter.symbol:
+                signal = adapter.on_bar(bar, self._held)
         except Exception as error:  # whatever it is, it is told where it can be journaled
             return _Answer(bar, None, False, error)
-        trails = is_primary and position is not None and not bar.filled
-        trails = trails and settings.stop_loss_type is StopLossType.TRAILING
         return _Answer(bar, signal, trails, None) if trails or signal is not None else None
+
+    async def _ask_elsewhere(self, bar: Bar) -> "_Answer | None":
+        """The same, of a strategy in a process of its own."""
+        adapter = self._adapter
+        if adapter is None:
+            return None
+        trails = self._take(bar)
+        signal = await adapter.answer(bar, self._held) if bar.symbol == self._supply.followed.symbol else None
+        return _Answer(bar, signal, trails, None) if trails or signal is not None else None
+
+    @property
+    def _held(self) -> StrategyPosition:
+        position = self.operation.position
+        return FLAT if position is None else StrategyPosition(position.quantity, position.entry_price)
+
+    def _take(self, bar: Bar) -> bool:
+        """Take a bar of the traded instrument into the ATR; whether a trailing stop may follow its close."""
+        settings = self.settings
+        if bar.bar_size is not settings.primary_bar_size or bar.symbol != self.instrument.symbol:
+            return False
+        self._take_atr(bar)
+        is_trailing = settings.stop_loss_type is StopLossType.TRAILING
+        return is_trailing and self.operation.position is not None and not bar.filled
 
     async def _act(self, answer: "_Answer") -> None:
         if answer.error is not None:
@@ -297,6 +382,9 @@ class OperationRunner:
             await self._trail(answer.bar)
         signal = answer.signal
         if signal is not None and self._context.trading and self.operation.status is not OperationStatus.CLOSED:
+            trace = self._traces.get(answer.bar.end_ns)
+            if trace is not None and self._context.latency is not None:
+                self._context.latency.signal(self.number, trace)
             await self._signals.act(signal, answer.bar)
 
     async def _take_settings(self, operation: Operation) -> None:
@@ -304,33 +392,10 @@ class OperationRunner:
         old, self._settings_of = self.settings, operation.settings
         self.settings = OperationSettings.model_validate(operation.settings)
         if self.settings.strategy_config != old.strategy_config and self._adapter is not None:
-            adapter = LiveStrategyAdapter(
-                self._adapter.strategy,
-                parse_parameters(self._adapter.strategy, self.settings.strategy_config),
-                self.instrument.symbol,
-                self.settings.bar_sizes,
-                self.settings.primary_bar_size,
-                self._context.runtime.clock,
-            )
-            await self._warm_up(adapter)
-            self._adapter = adapter
-
-    async def _store(self, bars: list[Bar]) -> None:
-        adapter = self._adapter
-        indicators = adapter.indicators if adapter is not None else {}
-        latest = {bar.bar_size: bar.start_ns for bar in bars}
-        rows = [
-            StoredBar(bar, indicators.get(bar.bar_size, {}) if latest[bar.bar_size] == bar.start_ns else {})
-            for bar in bars
-        ]
-        store = self._context.bars
-        try:
-            await store.write(self.operation_id, rows)
-            for size in latest:
-                await store.retain(self.operation_id, size, self.settings.data_retention_bars)
-        except (PyMongoError, OSError) as error:
-            # Bars can be had again from the broker's history; trading does not wait for them.
-            _log.warning("bars were not stored", operation_id=str(self.operation_id), reason=str(error))
+            strategy = load_strategy(self.settings.strategy_name)
+            parameters = parse_parameters(strategy, self.settings.strategy_config)
+            replaced, self._adapter = self._adapter, await self._begun(strategy, parameters)
+            await replaced.close()
 
     async def _trail(self, bar: Bar) -> None:
         """Move a trailing stop after a bar's close, in the position's favour only."""

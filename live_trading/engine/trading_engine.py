@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import structlog
 
 from live_trading.brokers.base import BrokerAdapter
-from live_trading.data import BarStore, MarketData, TickBuffer
+from live_trading.data import BarStore, MarketData, TickBuffer, TickRecorder
 from live_trading.domain.entries import (
     CircuitBreakerClosed,
     Draft,
@@ -33,6 +33,7 @@ from live_trading.engine.context import EngineConfig, EngineContext
 from live_trading.engine.inbox import CommandInbox
 from live_trading.engine.operation_runner import OperationRunner
 from live_trading.journal.base import JournalReader, JournalWriter
+from live_trading.observability import Latency
 from live_trading.orders.gatekeeper import Gatekeeper
 from live_trading.orders.order_manager import OrderManager
 from live_trading.projections.ledger import Ledger
@@ -80,6 +81,7 @@ class TradingEngine:
         *,
         keeper: Keeper | None = None,
         snapshot_at: int = 0,
+        latency: Latency | None = None,
     ) -> None:
         self.state = EngineState.RECOVERING
         self.live = LiveLedger(journal, ledger)
@@ -91,7 +93,7 @@ class TradingEngine:
         self._keeper = keeper
         self._snapshot_at = snapshot_at
         self._gatekeeper = Gatekeeper(config.limits, ledger, runtime.clock.monotonic)
-        self.context = EngineContext(self.live, runtime, self._gatekeeper, bars, config)
+        self.context = EngineContext(self.live, runtime, self._gatekeeper, bars, config, latency=latency)
         self._runners: dict[int, OperationRunner] = {}
         self._desk = CommandDesk(self.context, self._start_runner, self._run_job)
         self._stop_requested = asyncio.Event()
@@ -114,11 +116,16 @@ class TradingEngine:
         def resumed(symbol: str, gap: float) -> None:
             self._tell(MarketDataResumed(broker=name, symbol=symbol, gap_seconds=round(gap, 3)))
 
+        recorder = None
+        if config.ticks_directory is not None:
+            recorder = TickRecorder(config.ticks_directory / name, runtime.clock)
         market = MarketData(
             broker,
             runtime.clock,
             stale_after=config.stale_after,
             grace_ns=config.late_grace_ns,
+            max_filled_ns=config.max_filled_ns,
+            recorder=recorder,
             on_stale=stale,
             on_resumed=resumed,
         )
@@ -140,6 +147,7 @@ class TradingEngine:
             config.times,
             self._wake_everybody,
             self._when_quiet,
+            recorder,
         )
         return session
 
@@ -274,11 +282,20 @@ class TradingEngine:
 
     def _on_entries(self, entries: Sequence[Entry]) -> None:
         """Whatever was folded may call for a next step of the operation it is about."""
+        if self.context.latency is not None:
+            self.context.latency.on_entries(entries, self._sent_at)
         for entry in entries:
             if entry.operation_id is not None:
                 runner = self._runners.get(sequence_of(entry.operation_id))
                 if runner is not None:
                     runner.wake()
+
+    def _sent_at(self, client_order_id: str) -> float | None:
+        """When this engine sent an order, on the steady clock."""
+        for session in self.context.sessions.values():
+            if (at := session.orders.sent_at.get(client_order_id)) is not None:
+                return at
+        return None
 
     def _wake_everybody(self) -> None:
         for runner in self._runners.values():
@@ -395,7 +412,7 @@ class TradingEngine:
         """End without a word to the journal: after a failure, and as the first half of a clean end."""
         await self._runtime.tasks.close()
         for session in self.context.sessions.values():
-            await session.broker.close()
+            await session.close()
 
 
 class StopRequested(Exception):  # noqa: N818 - it tells what happened

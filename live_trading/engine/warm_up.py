@@ -40,7 +40,7 @@ async def warm_up_bars(
         missing = await _history(context, operation, instrument, size, count, bars)
         if missing:
             bars.update((bar.start_ns, bar) for bar in missing)
-            await context.bars.write(operation_id, [StoredBar(bar) for bar in missing])
+            await context.bars.write(operation_id, [StoredBar(bar, from_history=True) for bar in missing])
         ordered = [bars[start] for start in sorted(bars)]
         result[size] = ordered[-count:] if count else []
     return result
