@@ -37,6 +37,7 @@ class TickPlayback:
             time_ns = tick.time_ns
             if not count:
                 self._tell(time_ns - time_ns % _MINUTE_NS)
+                self._told_ns = time_ns // OPEN_STEP * OPEN_STEP
             if time_ns - self._told_ns >= OPEN_STEP:
                 self._pass(time_ns)
             advance(time_ns)

@@ -57,6 +57,7 @@ class PaperStream:
         self._from_sequence = 0
         self._last_seen = 0
         self._acknowledged = 0
+        self._acknowledge_every = _ACKNOWLEDGE_EVERY
         self._to_acknowledge = asyncio.Event()
         self._confirmations: deque[asyncio.Future[wire.SubscribedMessage]] = deque()
         self._tasks = [
@@ -143,6 +144,7 @@ class PaperStream:
             case wire.HelloMessage():
                 self.market_time_ns = message.market_time_ns or None
                 self._acknowledged = self._last_seen = message.sequence
+                self._acknowledge_every = min(_ACKNOWLEDGE_EVERY, message.window + 1)
                 self._hello.set()
             case wire.AliveMessage():
                 pass
@@ -169,7 +171,7 @@ class PaperStream:
     def _caught_up(self) -> None:
         """Acknowledge, if there is something to and the consumer is through with all of it."""
         through = not len(self.queue) and not self.queue.busy
-        if through and self._last_seen - self._acknowledged >= _ACKNOWLEDGE_EVERY:
+        if through and self._last_seen - self._acknowledged >= self._acknowledge_every:
             self._to_acknowledge.set()
 
     async def _acknowledge(self) -> None:

@@ -15,9 +15,10 @@ class PaperExchangeOptions:
     """Everything the process is told. ``port`` 0 takes any free one.
 
     ``ticks`` are files of recorded ticks (else the market is synthetic, from ``seed``); ``speed`` is market seconds for
-    each second, 0 as fast as possible. ``wait_for_subscribers`` holds the feed until that many instruments have been
-    subscribed to. ``instruments`` limits the synthetic market to these symbols (none: all). ``commission_rate`` and
-    the rest replace what the listings say.
+    each second, 0 as fast as possible; in ``lockstep`` nothing more happens until every client is through with what it
+    was told, so that the same clients come to the same trades at any speed. ``wait_for_subscribers`` holds the feed
+    until that many instruments have been subscribed to. ``instruments`` limits the synthetic market to these symbols
+    (none: all). ``commission_rate`` and the rest replace what the listings say.
     """
 
     data_dir: Path
@@ -29,6 +30,7 @@ class PaperExchangeOptions:
     ticks: tuple[Path, ...] = ()
     symbol: str | None = None
     speed: float = 1.0
+    lockstep: bool = False
     wait_for_subscribers: int = 0
     seed: int = 1
     ticks_per_second: float = 4.0
@@ -76,6 +78,7 @@ def parse_options(arguments: Sequence[str]) -> PaperExchangeOptions:
     parser.add_argument("--ticks", type=Path, action="append", help="a file of recorded ticks; may be repeated")
     parser.add_argument("--symbol", help="whose ticks they are, where the file does not tell")
     parser.add_argument("--speed", type=float, default=1.0, help="market seconds a second; 0: as fast as possible")
+    parser.add_argument("--lockstep", action="store_true", help="recorded ticks wait until each one has been handled")
     parser.add_argument("--wait-for-subscribers", type=int, default=0, metavar="N", help="start the feed only then")
     parser.add_argument("--seed", type=int, default=1, help="of the synthetic market and of all chance")
     parser.add_argument("--ticks-per-second", type=float, default=4.0, help="of each synthetic instrument")

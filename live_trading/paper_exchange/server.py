@@ -56,6 +56,7 @@ class PaperExchangeServer:
             host=options.host,
             port=options.port,
             recorded=self._feed.recorded,
+            lockstep=options.lockstep,
             enable_faults=options.enable_faults,
         )
         self._fronts: list[Front] = [native, *(make(self.exchange) for make in more_fronts)]

@@ -72,8 +72,10 @@ class Pacer:
     async def _wait(self, condition: Ready, interval: float = 0.002) -> None:
         """Hold the market; its time, which stands still, is told each second all the same."""
         told = self._clock.monotonic()
+        pause = 0.0
         while not condition():
-            await self._clock.sleep(interval)
+            await self._clock.sleep(pause)  # a client in step answers within a fraction of a millisecond
+            pause = min(interval, pause + interval / 32)
             if self._clock.monotonic() - told >= 1:
                 told = self._clock.monotonic()
                 self._tell(self._told_ns)
@@ -113,7 +115,9 @@ class Pacer:
         await self._wait(self._started, 0.02)
         if tick is not None:
             self._tell(self._told_ns)  # again, for those who have come meanwhile
-            self._told_ns = tick.time_ns  # the tick itself is next: two times in a row may reach a reader as the later
+            # The tick itself is next: two times in a row may reach a reader as the later. From here on it is told at
+            # whole steps, so that bars close at their ends.
+            self._told_ns = tick.time_ns // OPEN_STEP * OPEN_STEP
         anchor_ns, since = self._told_ns, self._clock.monotonic()
         count = last_ns = 0
         while tick is not None:

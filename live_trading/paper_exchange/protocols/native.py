@@ -27,15 +27,24 @@ _T = TypeVar("_T")
 
 
 class NativeFront:
-    """Serves the native protocol for one exchange. ``recorded``: no client that acknowledges misses a tick."""
+    """Serves the native protocol for one exchange. ``recorded``: no client that acknowledges misses a tick;
+    ``lockstep``: nor does the market go on before it has acknowledged everything."""
 
     name = "native"
 
     def __init__(
-        self, exchange: SimulatedExchange, *, host: str, port: int, recorded: bool, enable_faults: bool
+        self,
+        exchange: SimulatedExchange,
+        *,
+        host: str,
+        port: int,
+        recorded: bool,
+        enable_faults: bool,
+        lockstep: bool = False,
     ) -> None:
         self._exchange = exchange
         self._recorded = recorded
+        self._lockstep = lockstep
         self._host = host
         self._port = port
         self._streams: Streams | None = None
@@ -43,7 +52,7 @@ class NativeFront:
         self._enable_faults = enable_faults
 
     async def start(self, tasks: Tasks) -> Mapping[str, object]:
-        self._streams = Streams(self._exchange, tasks, self._recorded)
+        self._streams = Streams(self._exchange, tasks, self._recorded, lockstep=self._lockstep)
         self._server = HttpServer(self._application(), self._host, self._port)
         await self._server.start(tasks)
         return {"url": f"http://{self._host}:{self._server.port}"}

@@ -178,9 +178,12 @@ class EndedMessage(_Numbered, frozen=True, tag="feed_ended"):
 
 
 class HelloMessage(_Numbered, frozen=True, tag="hello"):
+    """``window``: how many messages a recorded market runs ahead of what was acknowledged."""
+
     account: str
     market_time_ns: int
     recorded: bool
+    window: int = 512
 
 
 class AliveMessage(_Numbered, frozen=True, tag="alive"):

@@ -27,10 +27,11 @@ _encode = msgspec.json.encode
 class Streams:
     """All connected clients. Listens to the exchange once, encodes each notice once."""
 
-    def __init__(self, exchange: SimulatedExchange, tasks: Tasks, recorded: bool) -> None:
+    def __init__(self, exchange: SimulatedExchange, tasks: Tasks, recorded: bool, *, lockstep: bool = False) -> None:
         self._exchange = exchange
         self._tasks = tasks
         self._recorded = recorded
+        self._window = 0 if lockstep else _WINDOW
         self._clients: set[_Client] = set()
         exchange.listen(self)
 
@@ -59,8 +60,10 @@ class Streams:
     async def serve(self, socket: WebSocket, account: str, acknowledge: bool) -> None:
         """Talk to one client until one side has enough."""
         await socket.accept()
-        client = _Client(self._exchange, account, acknowledge and self._recorded, self._recorded)
-        hello = wire.HelloMessage(account, self._exchange.now_ns, self._recorded, sequence=self._exchange.sequence)
+        client = _Client(self._exchange, account, acknowledge and self._recorded, self._recorded, self._window)
+        hello = wire.HelloMessage(
+            account, self._exchange.now_ns, self._recorded, self._window, sequence=self._exchange.sequence
+        )
         client.put(self._exchange.sequence, _encode(hello), False)
         self._clients.add(client)
         writer = self._tasks.start(client.write(socket), f"stream to a client of {account}")
@@ -75,11 +78,14 @@ class Streams:
 class _Client:
     """One connection: what it wants, and what waits to be written to it. Bounded: see ``put``."""
 
-    def __init__(self, exchange: SimulatedExchange, account: str, acknowledge: bool, lossless: bool) -> None:
+    def __init__(
+        self, exchange: SimulatedExchange, account: str, acknowledge: bool, lossless: bool, window: int
+    ) -> None:
         self.account = account
         self.symbols: set[str] = set()
         self._exchange = exchange
         self._acknowledge = acknowledge
+        self._window = window
         self._ticks_limit = _EVENTS_LIMIT if lossless else _TICKS_LIMIT
         self._outbox: deque[tuple[int, bytes, bool]] = deque()
         self._ticks = 0
@@ -89,7 +95,7 @@ class _Client:
 
     @property
     def behind(self) -> bool:
-        return self._acknowledge and self._queued - self._acknowledged > _WINDOW
+        return self._acknowledge and self._queued - self._acknowledged > self._window
 
     def put(self, sequence: int, data: bytes, tick: bool) -> None:
         """Queue a message. Too many ticks: the oldest goes. Too many messages all the same: the client is cut off."""
