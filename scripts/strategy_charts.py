@@ -264,7 +264,7 @@ def _fit(bars: list[Bar], path: Path) -> None:
 
 def straddle() -> Picture:
     bars = market("SPY", [M1], 4, seed=5)
-    strike, expiry = bars[0].close.quantize(Decimal(5)), (MONDAY + timedelta(days=18)).date()
+    strike, expiry = bars[0].close.quantize(Decimal(5)), (MONDAY + timedelta(days=18)).date().isoformat()
     signals: list[SignalAt] = []
     for right in OptionRight:
         leg = Instrument(

@@ -153,7 +153,19 @@ class OptionContract(BaseModel):
     )
     right: OptionRight
     strike: Decimal = Field(gt=0, description="the price at which it may be exercised")
-    expiry: date = Field(description="the last day it trades, in the exchange's time zone")
+    expiry: str = Field(
+        description="the last day it trades, in the exchange's time zone, as 2026-01-16: the journal keeps no days"
+    )
+
+    @field_validator("expiry", mode="before")
+    @classmethod
+    def _is_a_day(cls, expiry: object) -> str:
+        return (expiry if isinstance(expiry, date) else date.fromisoformat(str(expiry))).isoformat()
+
+    @property
+    def last_day(self) -> date:
+        """``expiry`` as a date."""
+        return date.fromisoformat(self.expiry)
 
 
 _ROUNDING = {"nearest": ROUND_HALF_EVEN, "up": ROUND_CEILING, "down": ROUND_FLOOR}

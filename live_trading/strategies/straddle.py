@@ -131,7 +131,7 @@ def _is_against(option: OptionContract, trend: int) -> bool:
 
 def _days_left(context: BarContext[StraddleParameters], option: OptionContract, back: int) -> int:
     bar = context.bars[context.primary][-1 - back]
-    return (option.expiry - local_start(bar, context.parameters.timezone).date()).days
+    return (option.last_day - local_start(bar, context.parameters.timezone).date()).days
 
 
 def _may_sell(context: BarContext[StraddleParameters], option: OptionContract, back: int) -> bool:

@@ -55,7 +55,7 @@ PUT = Instrument(
     quantity_step=Decimal(1),
     multiplier=Decimal(100),
     hours=US_STOCK_HOURS,
-    option=OptionContract(underlying="NQ", right=OptionRight.PUT, strike=Decimal(18_000), expiry=date(2024, 4, 19)),
+    option=OptionContract(underlying="NQ", right=OptionRight.PUT, strike=Decimal(18_000), expiry="2024-04-19"),
 )
 
 

@@ -1,6 +1,6 @@
 """One leg of a straddle: sold while the underlying's trend is not against it, bought back when it is."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +20,7 @@ MONDAY = datetime(2024, 3, 4, 8, 30, tzinfo=NEW_YORK)
 VALUES: dict[str, Any] = {"fast_period": 4, "slow_period": 10, "adx_period": 14, "min_adx": 40, "max_days": 30}
 
 
-def option(right: OptionRight, *, strike: str = "500", expiry: date = date(2024, 3, 15)) -> Instrument:
+def option(right: OptionRight, *, strike: str = "500", expiry: str = "2024-03-15") -> Instrument:
     return Instrument(
         symbol=f"SPY240315{right.value[0]}00500",
         asset_class=AssetClass.OPTION,
@@ -90,12 +90,12 @@ def test_after_a_stop_the_same_leg_is_not_sold_again_until_something_changes() -
 def test_a_strike_too_far_away_and_an_expiry_too_near_or_too_far_are_not_sold() -> None:
     assert run(sideways(100), option(OptionRight.PUT, strike="470")) == []
     assert run(sideways(100), option(OptionRight.PUT, strike="470"), max_moneyness=0.1) != []
-    assert run(sideways(100), option(OptionRight.PUT, expiry=date(2024, 6, 21))) == []
-    assert run(sideways(100), option(OptionRight.PUT, expiry=MONDAY.date())) == [], "no day is left"
+    assert run(sideways(100), option(OptionRight.PUT, expiry="2024-06-21")) == []
+    assert run(sideways(100), option(OptionRight.PUT, expiry="2024-03-04")) == [], "no day is left"
 
 
 def test_an_option_about_to_expire_is_bought_back() -> None:
-    leg = option(OptionRight.PUT, expiry=date(2024, 3, 6))
+    leg = option(OptionRight.PUT, expiry="2024-03-06")
     parameters = parse_parameters(StraddleStrategy(), {**VALUES, "flat_at": None, "exit_days": 1})
     bars = spy(sideways(450)) + spy(sideways(450), MONDAY + timedelta(days=1))
     signals = run_strategy(StraddleStrategy(), parameters, bars, M1, instrument=leg)
