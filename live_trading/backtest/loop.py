@@ -60,7 +60,8 @@ class DrivenLoop(asyncio.AbstractEventLoop):
     """``time()`` is seconds since ``start_ns``, and moves only by :meth:`advance`.
 
     Use it as a context manager, from code that is in no task: inside the block it is the running loop, but runs nothing
-    until it is told to. A callback's exception is raised by whatever ran it; a task keeps its own.
+    until it is told to, and at its end cancels what still runs. A callback's exception is raised by whatever ran it; a
+    task keeps its own.
     """
 
     def __init__(self, start_ns: int) -> None:
@@ -83,6 +84,10 @@ class DrivenLoop(asyncio.AbstractEventLoop):
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Cancel whatever still runs, and let it end."""
+        for task in asyncio.all_tasks(self):
+            task.cancel()
+        self.run_ready()
         events._set_running_loop(None)
         self._closed = True
 

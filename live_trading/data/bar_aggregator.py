@@ -81,8 +81,8 @@ class _Span:
             span.high, span.low, span.close = bar.high, bar.low, bar.close
         else:
             bid, ask = bar.bid, bar.ask
-            span = cls(start_ns, end_ns, bar.start_ns, bid.open + ask.open, bid.open, ask.open)
-            span.high, span.low, span.close = bid.high + ask.high, bid.low + ask.low, bid.close + ask.close
+            span = cls(start_ns, end_ns, bar.start_ns, bar.open * 2, bid.open, ask.open)
+            span.high, span.low, span.close = bar.high * 2, bar.low * 2, bar.close * 2
             _, span.bid_high, span.bid_low, span.bid_close = bid
             _, span.ask_high, span.ask_low, span.ask_close = ask
         span.last_ns = min(bar.end_ns, end_ns) - 1
