@@ -6,7 +6,6 @@ process that was ended is started again at the next bar and reads them first, as
 
 import asyncio
 import contextlib
-import os
 import sys
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
@@ -154,7 +153,6 @@ class WorkerStrategyAdapter(StrategyAdapter):
             "live_trading.strategies.worker_process",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=os.environ,
             start_new_session=True,  # a Ctrl-C at the terminal is for the engine, which then ends us
         )
         self.restarts += 1
@@ -190,7 +188,7 @@ class WorkerStrategyAdapter(StrategyAdapter):
         except TimeoutError:
             await self._end(process)
             raise WorkerEnded(f"it took more than {patience:g} s in its own process, which was ended") from None
-        except (asyncio.IncompleteReadError, OSError):
+        except (asyncio.IncompleteReadError, OSError, RuntimeError):  # uvloop: RuntimeError for a pipe that is closed
             # Killing a process that is ending loses how it ended: asyncio's own poll takes its exit code away.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_CLOSE_PATIENCE):

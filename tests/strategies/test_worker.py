@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+import uvloop
 
 from live_trading.domain.errors import InvalidInput
 from live_trading.domain.market import Bar
@@ -156,6 +157,26 @@ async def test_whatever_it_does_is_a_failure_with_a_reason_and_the_next_bar_is_a
         for bar in bars[101:130]:
             assert await there.answer(bar) == here.on_bar(bar)
         assert there.restarts == restarts
+
+
+def test_under_uvloop_a_killed_process_is_a_failure_too(name: str, bars: list[Bar]) -> None:
+    async def main() -> None:
+        async with worker(name) as there:
+            await there.begin({M1: bars[:100]})
+            assert there.process_id is not None
+            os.kill(there.process_id, signal.SIGKILL)
+            await until(lambda: not psutil.pid_exists(there.process_id or 0))
+            with pytest.raises(StrategyFailed, match="its process ended"):
+                await there.answer(bars[100])
+            assert await there.answer(bars[101]) == there_and_here(bars)
+            assert there.restarts == 1
+
+    def there_and_here(bars: list[Bar]) -> object:
+        here = local(name)
+        here.warm_up({M1: bars[:101][-here.history[M1] :]})
+        return here.on_bar(bars[101])
+
+    uvloop.run(main())
 
 
 async def test_a_bar_told_twice_is_not_asked_about(name: str, bars: list[Bar]) -> None:
