@@ -166,6 +166,7 @@ def test_torch_script_without_torch_says_what_to_install(tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch, an extra, is not installed")
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")  # torch calls TorchScript old
 def test_torch_script_is_the_same_function_as_onnx(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     layer = torch.nn.Linear(1, 3)
