@@ -201,6 +201,8 @@ class Convergence:
         if protections and (not session.broker.capabilities.oca or group is None or failed > 2):
             await self._cancel(protections, "making way for the exit")
             return
+        if group is None and self._wants_protection and not await self._is_sure(operation):
+            return
         plan = OrderPlan(
             side=Side.SELL if operation.quantity > 0 else Side.BUY,
             order_type=OrderType.MARKET,
@@ -218,6 +220,29 @@ class Convergence:
         since = takewhile(lambda order: order.number > intent.number, reversed(operation.orders.values()))
         return sum(order.purpose is OrderPurpose.EXIT and order.status in ended for order in since)
 
+    @property
+    def _wants_protection(self) -> bool:
+        settings = self._runner.settings
+        return settings.stop_loss_type is not None or settings.take_profit_type is not None
+
+    async def _is_sure(self, operation: Operation) -> bool:
+        """Whether the broker, asked now, has nothing to tell about the operation that the ledger does not know.
+
+        Events come one after the other and are journaled one after the other, and answers overtake them. So there are
+        moments in which the ledger knows of a protection's end and not yet of the fill behind it; what is sent for a
+        position that is not there any more would open one.
+        """
+        before = self._known_of(operation)
+        found = await self._context.session(operation).reconcile()
+        return found is not None and self._known_of(operation) == before
+
+    def _known_of(self, operation: Operation) -> tuple[object, ...]:
+        working = self._context.live.ledger.working_orders(operation)
+        return operation.quantity, operation.status, operation.exit_intent, [
+            (order.client_order_id, order.status, order.quantity, order.filled_quantity, order.doubt)
+            for order in working
+        ]  # fmt: skip
+
     # ---- protecting -------------------------------------------------------------------------------------------------
 
     async def _protect(self, operation: Operation, protections: list[Order]) -> bool:
@@ -231,7 +256,7 @@ class Convergence:
         lacks_target = settings.take_profit_type is not None and not has_target
         if not (lacks_stop or lacks_target):
             return True
-        if any(order.cancel_requested for order in protections):
+        if any(order.cancel_requested for order in protections) or not await self._is_sure(operation):
             return False
         if protections:  # one of two: take it away, and place both in a group of their own
             await self._cancel(protections, "protections are placed anew")

@@ -36,7 +36,7 @@ from live_trading.engine.context import EngineContext
 from live_trading.engine.convergence import Convergence
 from live_trading.engine.signals import SignalDesk
 from live_trading.journal.errors import JournalError
-from live_trading.observability import Trace
+from live_trading.observability import Latency, Trace
 from live_trading.projections.state import Operation
 from live_trading.runtime import Bell
 from live_trading.strategies import (
@@ -51,6 +51,7 @@ from live_trading.strategies import (
     load_strategy,
     open_adapter,
     parse_parameters,
+    seen_before,
 )
 
 _log = structlog.get_logger(__name__)
@@ -137,10 +138,11 @@ class OperationRunner:
         """
         # Of bars that end together the primary one comes last: the strategy then sees the others, which are closed too.
         ordered = bars if len(bars) == 1 else in_order(bars, self.settings.primary_bar_size)
-        self._follow_latency(ordered)
+        if self._context.latency is not None:
+            self._follow(self._context.latency, ordered)
         taken = 0
-        if self._supply.is_joining:
-            self._bars.extend(self._supply.joined(ordered))
+        if self._supply.is_joining and len(joined := self._supply.joined(ordered)) > len(ordered):
+            self._bars.extend(joined)
             taken = len(ordered)
         elif self._may_answer_at_once:
             for bar in ordered:
@@ -162,11 +164,10 @@ class OperationRunner:
             self._bars.append(gap)
             self._wake.ring()
 
-    def _follow_latency(self, bars: list[Bar]) -> None:
-        latency = self._context.latency
-        if latency is not None:
-            trace = latency.bar_closed(self._context.session(self.operation).market.received)
-            self._traces |= {bar.end_ns: trace for bar in bars if bar.bar_size is self.settings.primary_bar_size}
+    def _follow(self, latency: Latency, bars: list[Bar]) -> None:
+        """Note when what closed these bars was received, for the signal that may follow."""
+        trace = latency.bar_closed(self._context.session(self.operation).market.received)
+        self._traces |= {bar.end_ns: trace for bar in bars if bar.bar_size is self.settings.primary_bar_size}
 
     @property
     def _may_answer_at_once(self) -> bool:
@@ -275,8 +276,14 @@ class OperationRunner:
             )
             self._subscriptions.append(await subscribing)
 
-    async def _begun(self, strategy: Strategy[Any], parameters: BaseModel) -> StrategyAdapter:
-        """The strategy, warmed up: with what it needs, and as much as its indicators take to forget their beginning."""
+    async def _begun(
+        self, strategy: Strategy[Any], parameters: BaseModel, coming: Bar | None = None
+    ) -> StrategyAdapter:
+        """The strategy, warmed up: with what it needs, and as much as its indicators take to forget their beginning.
+
+        The broker's history may have the bar that is ``coming`` already, and later ones: those it is yet to be asked
+        about, so it must not have read them.
+        """
         supply, settings = self._supply, self.settings
         adapter = open_adapter(
             settings.strategy_name,
@@ -289,12 +296,19 @@ class OperationRunner:
             instrument=self.instrument,
             workers=self._context.config.strategy_workers,
         )
-        bars = await supply.warm_up(self.operation, supply.followed, self._needed(adapter))
+        bars = self._before(coming, await supply.warm_up(self.operation, supply.followed, self._needed(adapter)))
         await adapter.begin(bars)
         if supply.follows_another:
-            bars = await supply.warm_up(self.operation, self.instrument, {settings.primary_bar_size: _ATR_HISTORY})
+            needed = {settings.primary_bar_size: _ATR_HISTORY}
+            bars = self._before(coming, await supply.warm_up(self.operation, self.instrument, needed))
         self._begin_atr(bars)
         return adapter
+
+    def _before(self, coming: Bar | None, bars: Bars) -> Bars:
+        if coming is None:
+            return bars
+        primary = self.settings.primary_bar_size
+        return {size: seen_before(several, coming, primary) for size, several in bars.items()}
 
     def _needed(self, adapter: StrategyAdapter) -> dict[BarSize, int]:
         needed = {size: adapter.history.get(size, 0) for size in self.settings.bar_sizes}
@@ -331,7 +345,7 @@ class OperationRunner:
 
     async def _on_bar(self, bar: Bar) -> None:
         if self.operation.settings is not self._settings_of:
-            await self._take_settings(self.operation)
+            await self._take_settings(self.operation, bar)
         if isinstance(self._adapter, LiveStrategyAdapter):
             answer = self._ask(bar)
         else:
@@ -387,14 +401,14 @@ class OperationRunner:
                 self._context.latency.signal(self.number, trace)
             await self._signals.act(signal, answer.bar)
 
-    async def _take_settings(self, operation: Operation) -> None:
+    async def _take_settings(self, operation: Operation, bar: Bar) -> None:
         """Settings were changed: read them, and start the strategy with its new parameters on the bars there are."""
         old, self._settings_of = self.settings, operation.settings
         self.settings = OperationSettings.model_validate(operation.settings)
         if self.settings.strategy_config != old.strategy_config and self._adapter is not None:
             strategy = load_strategy(self.settings.strategy_name)
             parameters = parse_parameters(strategy, self.settings.strategy_config)
-            replaced, self._adapter = self._adapter, await self._begun(strategy, parameters)
+            replaced, self._adapter = self._adapter, await self._begun(strategy, parameters, bar)
             await replaced.close()
 
     async def _trail(self, bar: Bar) -> None:

@@ -52,13 +52,16 @@ class SignalDesk:
                 await self._refuse(generated, Refusal("NO_POSITION", "there is nothing to exit"))
             return
         side = _side_of(signal.type)
-        working = [o for o in self._context.live.ledger.working_orders(operation) if o.purpose is OrderPurpose.ENTRY]
-        if operation.quantity * side.sign > 0 or working:
+        working = self._context.live.ledger.working_orders(operation)
+        if operation.quantity * side.sign > 0 or any(order.purpose is OrderPurpose.ENTRY for order in working):
             await self._refuse(generated, Refusal("ALREADY_IN_POSITION", "an entry is open or working already"))
         elif operation.quantity:
             reversal = PositionCloseRequested(reason=f"reversal: {signal.reason}")
             entries = await self._context.live.append(generated, Draft(reversal, runner.operation_id))
             self._reversal = entries[0]
+        elif working:
+            # What guarded the last position has not ended yet; it would close parts of the next one.
+            (self._reversal,) = await self._context.live.append(generated)
         else:
             await self._enter(data, generated, None)
 

@@ -155,10 +155,14 @@ def from_order(ledger: Ledger, broker: str, update: BrokerOrder) -> list[Draft]:
     client_order_id = order.client_order_id
     if order.status.is_uncertain and update.status is not OrderStatus.REJECTED:
         facts.append(OrderPlaced(client_order_id=client_order_id, broker_order_id=update.broker_order_id))
-    if not order.status.is_terminal:
+    # Answers overtake the stream of events: an update that knows of less filled is of before, its values are too.
+    is_older = update.filled_quantity < order.filled_quantity
+    has_grown = order.status is OrderStatus.FILLED and update.quantity > order.quantity
+    if not is_older and (has_grown or not order.status.is_terminal):
         change = _difference(order, update)
         if change is not None:
             facts.append(change)
+    if not order.status.is_terminal:
         if update.status is OrderStatus.CANCELLED:
             facts.append(OrderCancelled(client_order_id=client_order_id, reason=update.reason))
         elif update.status is OrderStatus.EXPIRED:

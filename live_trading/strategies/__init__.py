@@ -10,7 +10,13 @@ from live_trading.strategies.base import (
     StrategyParameters,
     StrategyPosition,
 )
-from live_trading.strategies.live_adapter import DEFAULT_TIME_BUDGET, HEAVY_TIME_BUDGET, LiveStrategyAdapter, in_order
+from live_trading.strategies.live_adapter import (
+    DEFAULT_TIME_BUDGET,
+    HEAVY_TIME_BUDGET,
+    LiveStrategyAdapter,
+    in_order,
+    seen_before,
+)
 from live_trading.strategies.look_ahead import LookAhead, MakeStrategy, SignalAt, first_look_ahead, run_strategy
 from live_trading.strategies.registry import ENTRY_POINT_GROUP, known_strategies, load_strategy, parse_parameters
 from live_trading.strategies.worker import WorkerStrategyAdapter, open_adapter
@@ -39,4 +45,5 @@ __all__ = [
     "open_adapter",
     "parse_parameters",
     "run_strategy",
+    "seen_before",
 ]

@@ -32,7 +32,17 @@ HEAVY_TIME_BUDGET = 10.0
 
 def in_order(bars: Iterable[Bar], primary: BarSize) -> list[Bar]:
     """Bars in the order in which they are to be handed in: by their end, the primary size last at the same end."""
-    return sorted(bars, key=lambda bar: (bar.end_ns, bar.bar_size is primary, bar.bar_size.nanoseconds))
+    return sorted(bars, key=lambda bar: _turn(bar, primary))
+
+
+def seen_before(bars: Iterable[Bar], bar: Bar, primary: BarSize) -> list[Bar]:
+    """Those of these bars that are handed in before ``bar`` is."""
+    turn = _turn(bar, primary)
+    return [each for each in bars if _turn(each, primary) < turn]
+
+
+def _turn(bar: Bar, primary: BarSize) -> tuple[int, bool, int]:
+    return bar.end_ns, bar.bar_size is primary, bar.bar_size.nanoseconds
 
 
 class _Series:
@@ -180,6 +190,15 @@ class LiveStrategyAdapter(StrategyAdapter):
             raise StrategyFailed(self.strategy.name, bar, reason)
         self._check(bar, signal)
         return signal
+
+    def asked_again(self, bar: Bar, position: StrategyPosition) -> Signal | None:
+        """What the strategy would have answered the last bar had the position been another one. Changes nothing."""
+        if bar.filled or not self.ready:
+            return None
+        try:
+            return self.strategy.on_bar(self._context(bar, position))
+        except Exception as error:
+            raise StrategyFailed(self.strategy.name, bar, f"{type(error).__name__}: {error}") from error
 
     def _take(self, bar_size: BarSize, bar: Bar) -> bool:
         series = self._series.get(bar_size)

@@ -1,5 +1,6 @@
 """Commands: each acts once or is refused with a code, a field and a remedy, and nothing is changed by a refusal."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -127,6 +128,27 @@ def test_pause_resume_update_note_and_close() -> None:
             assert not operation.quantity
             assert not world.broker_record().positions.get("EUR-USD")
             assert all(order.status.is_terminal for order in operation.orders.values())
+
+    run_virtual(main())
+
+
+def test_the_first_bar_after_a_change_of_parameters_is_asked_about() -> None:
+    async def main() -> None:
+        async with World(4) as world:
+            await world.start_engine()
+            identifier = await world.create_operation(
+                strategy_name="tests/engine/strategies_for_tests.py:EntersOnce",
+                strategy_config={"limit_offset": -0.05},
+                bar_sizes=["5 secs", "1 min"],
+            )
+            await world.clock.sleep(122)
+            # The broker's history has the next bar before the feed has closed it: it is read to warm up with.
+            await world.command("update_operation", operation_id=identifier, strategy_config={"limit_offset": -0.04})
+            await world.clock.sleep(120)
+            asked = [e.data.bar_start for e in await world.entries() if e.action_type == "SIGNAL_GENERATED"]
+            steps = {(later - earlier).total_seconds() for earlier, later in itertools.pairwise(asked)}
+            assert len(asked) > 40
+            assert steps == {5}
 
     run_virtual(main())
 

@@ -159,8 +159,8 @@ def _modified(ledger: Ledger, entry: Entry, data: e.OrderModified, order: Order)
     order.modify_requested = None
     if order.doubt is DoubtfulAction.MODIFY:
         order.doubt = None
-    if order.status in (OrderStatus.PLACED, OrderStatus.PARTIALLY_FILLED):
-        _work(order)
+    if order.status in (OrderStatus.PLACED, OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED):
+        _work(order)  # a protection grows with its entry's fills: what was all of it may be a part of it now
 
 
 def _filled(ledger: Ledger, entry: Entry, data: e.OrderFilled) -> None:
