@@ -36,14 +36,23 @@ class BacktestFailed(LiveTradingError):  # noqa: N818 - it tells what happened
     """The engine could not run: what was wrong, and with what."""
 
 
-def quiet_config(config: EngineConfig, stale_after: float | None) -> EngineConfig:
+def quiet_config(config: EngineConfig, stale_after: float | None, *, has_bars: bool) -> EngineConfig:
     """The engine's configuration with its own looks switched off: the data's driver looks when there is a reason.
 
-    A recorded market cannot fall behind or lose a connection, so nothing is reconciled with it.
+    A recorded market cannot fall behind or lose a connection, so nothing is reconciled with it. Recorded bars are over
+    when they are over; ticks close their bars after the same grace as live ones.
     """
     times = replace(config.times, reconcile_interval=_NEVER, watch_interval=_NEVER)
     stale = _NEVER if stale_after is None else stale_after
-    return replace(config, times=times, look_interval=_NEVER, stale_after=stale, late_grace_ns=0, keeps_bars=False)
+    return replace(
+        config,
+        times=times,
+        look_interval=_NEVER,
+        stale_after=stale,
+        late_grace_ns=0 if has_bars else config.late_grace_ns,
+        keeps_bars=False,
+        strategy_workers=False,
+    )
 
 
 class EngineRun:
@@ -86,7 +95,7 @@ class EngineRun:
 
     def start(self, symbol: str, bar_size: BarSize | None) -> None:
         """Start the engine and create the operation. Raises :class:`InvalidInput` where its settings are wrong."""
-        self.loop.run(self._start_engine())
+        self.loop.run(self._start_engine(has_bars=bar_size is not None))
         arguments = self.request.arguments(symbol, bar_size)
         outcome = self.command("create_operation", **arguments)
         if outcome.refused:
@@ -104,9 +113,9 @@ class EngineRun:
         self.engine.live.listen(self.recorder.on_entries)
         self._loss_limit = self._least_loss_limit(settings)
 
-    async def _start_engine(self) -> None:
+    async def _start_engine(self, *, has_bars: bool) -> None:
         ledger = Ledger()
-        config = quiet_config(self.request.config, self.request.stale_after)
+        config = quiet_config(self.request.config, self.request.stale_after, has_bars=has_bars)
         await self.journal.begin(config.engine_id, version("live-trading"))
         for entry in self.journal.entries:
             apply(ledger, entry)

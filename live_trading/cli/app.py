@@ -10,6 +10,7 @@ import typer
 from live_trading.cli import doctor, inspection, operations, records, services, settings, trading
 from live_trading.cli.backtest import backtest
 from live_trading.cli.exits import Exit
+from live_trading.cli.replayed import replay_operation
 from live_trading.cli.run import run as run_everything
 from live_trading.cli.shell import command
 
@@ -47,6 +48,7 @@ command(app, "doctor")(doctor.doctor)
 command(app, "state")(records.state)
 command(app, "rebuild")(records.rebuild)
 command(app, "backtest")(backtest)
+command(app, "replay")(replay_operation)
 app.add_typer(operations.app, name="operations")
 app.add_typer(trading.positions, name="positions")
 app.add_typer(trading.orders, name="orders")

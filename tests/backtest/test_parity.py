@@ -27,6 +27,7 @@ from tests.backtest.worlds import SYMBOL, walk, write_ticks
 
 # Faster than time, orders come faster than a second of the clock would let them, and no price grows old.
 LIMITS = Limits(max_orders_per_second=1000.0, max_order_burst=1000, max_loss_pct=None)
+CONFIG = EngineConfig(limits=LIMITS, late_grace_ns=1_000_000_000)
 QUICK = {"fast_period": 3, "slow_period": 8, "momentum_period": 3, "rsi_period": 5, "overbought": 90}
 
 
@@ -76,7 +77,8 @@ class LiveRun:
     async def _run(self, exchange: Exchange, arguments: dict[str, Any]) -> None:
         settings = Settings.load(None, {}, {"engine.data_dir": self._directory})
         storage = Storage(self._database.client, self._database, None, "the test's")
-        config = replace(engine_config(settings, lossless_ticks=True), limits=LIMITS, late_grace_ns=0)
+        config = replace(engine_config(settings, lossless_ticks=True), limits=LIMITS)
+        assert config.late_grace_ns == CONFIG.late_grace_ns
         service = EngineService(settings, storage, paper_brokers(settings, exchange), config)
         running = self._runtime.tasks.start(service.run(), "service")
         try:
@@ -107,7 +109,7 @@ class LiveRun:
 
 
 def backtest(ticks: Path, settings: dict[str, Any]) -> Sequence[Entry]:
-    request = BacktestRequest((ticks,), settings, symbol=SYMBOL, config=EngineConfig(limits=LIMITS))
+    request = BacktestRequest((ticks,), settings, symbol=SYMBOL, config=CONFIG)
     return run_backtest(request).entries
 
 
