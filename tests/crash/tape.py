@@ -11,6 +11,8 @@ Seconds of the cycle and pips from the base, one quote a second::
      90 - 105    0    enter
     105 - 110  +25    a long position's target is hit, a short one's stop
     110 - 120    0    enter
+
+Stretched, every phase is that many times as long: a position outlives an engine's death and what comes after.
 """
 
 from datetime import UTC, datetime
@@ -30,20 +32,20 @@ _WIGGLE = (0, 1, 2, 1, 0, -1, -2, -1)
 _TICK = Decimal("0.00001")
 
 
-def _middle(second: int) -> Decimal:
-    pips = next(pips for end, pips in _CYCLE if second % 120 < end)
+def _middle(second: int, stretch: int) -> Decimal:
+    pips = next(pips for end, pips in _CYCLE if second // stretch % 120 < end)
     return BASE + pips * PIP + _WIGGLE[second % 8] * _TICK
 
 
-def write_tape(path: Path) -> None:
+def write_tape(path: Path, stretch: int = 1) -> None:
     """Write it as our Parquet: ten hours of a Tuesday."""
     begin = int(_BEGIN.timestamp())
     seconds = range(_HOURS * 3600)
     table = pa.table(
         {
             "time_ns": [(begin + second) * 1_000_000_000 for second in seconds],
-            "bid": [str(_middle(second) - _TICK) for second in seconds],
-            "ask": [str(_middle(second) + _TICK) for second in seconds],
+            "bid": [str(_middle(second, stretch) - _TICK) for second in seconds],
+            "ask": [str(_middle(second, stretch) + _TICK) for second in seconds],
         }
     )
     pq.write_table(table, path)

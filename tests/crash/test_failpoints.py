@@ -186,12 +186,12 @@ async def _learn_recovery(worlds: Worlds, tape: Path, mode: str, base: str) -> C
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("mode", "base"), list(zip(MODES, BASES, strict=True)))
 async def test_killed_again_while_it_recovers_it_reaches_the_same_end_once(
-    mode: str, base: str, worlds: Worlds, tape: Path
+    mode: str, base: str, worlds: Worlds, calm_tape: Path
 ) -> None:
     tally = Tally()
-    passed = await _learn_recovery(worlds, tape, mode, base)
+    passed = await _learn_recovery(worlds, calm_tape, mode, base)
     points = [f"{name}@{n}" for name, count in sorted(passed.items()) for n in sorted({1, count})]
-    await _run(worlds, tape, mode, [[base, point] for point in points], tally)
+    await _run(worlds, calm_tape, mode, [[base, point] for point in points], tally)
     _judge(tally, f"killed at {base} and again at each point of recovery, {mode}")
 
 
@@ -201,9 +201,9 @@ async def test_killed_again_while_it_recovers_it_reaches_the_same_end_once(
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("base", BASES)
 async def test_killed_again_at_every_passing_while_it_recovers(
-    mode: str, base: str, worlds: Worlds, tape: Path
+    mode: str, base: str, worlds: Worlds, calm_tape: Path
 ) -> None:
     tally = Tally()
-    points = _every(await _learn_recovery(worlds, tape, mode, base))
-    await _run(worlds, tape, mode, [[base, point] for point in points], tally)
+    points = _every(await _learn_recovery(worlds, calm_tape, mode, base))
+    await _run(worlds, calm_tape, mode, [[base, point] for point in points], tally)
     _judge(tally, f"killed at {base} and again at every passing of recovery's points, {mode}")
