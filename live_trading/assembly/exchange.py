@@ -16,6 +16,7 @@ from live_trading.assembly.service import BrokerFactory
 from live_trading.brokers.base import BrokerAdapter, SendGuard
 from live_trading.brokers.errors import Fatal
 from live_trading.brokers.paper import PaperBroker
+from live_trading.brokers.types import Bracket
 from live_trading.config import BrokerType, Settings
 from live_trading.domain.errors import InvalidInput
 from live_trading.journal import Fenced
@@ -162,4 +163,5 @@ def paper_broker(settings: Settings, exchange: Exchange, runtime: Runtime, guard
         runtime=runtime,
         guard=guard,
         request_timeout=settings.engine.order_timeout_seconds,
+        bracket=Bracket(settings.broker.paper.bracket),
     )

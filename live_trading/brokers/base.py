@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
-from typing import ClassVar
 
 from live_trading.brokers.types import (
     Absent,
@@ -39,7 +38,7 @@ class BrokerAdapter(ABC):
     """
 
     name: str
-    capabilities: ClassVar[Capabilities]
+    capabilities: Capabilities
     guard: SendGuard
 
     @abstractmethod

@@ -11,11 +11,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import ClassVar
 
 from live_trading.brokers.base import BrokerAdapter, SendGuard
 from live_trading.brokers.errors import Fatal, InDoubt, Retryable
 from live_trading.brokers.event_queue import EventQueue
+from live_trading.brokers.linked_bracket import place_linked
 from live_trading.brokers.paper_types import (
     PAPER_CAPABILITIES,
     answer_of,
@@ -32,10 +32,10 @@ from live_trading.brokers.types import (
     Account,
     AccountSnapshot,
     AccountUpdate,
+    Bracket,
     BrokerEvent,
     BrokerOrder,
     BrokerPosition,
-    Capabilities,
     CommissionReport,
     Connected,
     Degraded,
@@ -68,10 +68,9 @@ class InProcessBroker(BrokerAdapter):
     """A connection to one account of a :class:`SimulatedExchange`.
 
     ``latency`` is how many seconds a command, an answer and an event each take on their way. ``request_timeout`` is how
-    long an answer is waited for before the request is in doubt, ``silence_limit`` how long a silent peer is believed.
+    long an answer is waited for before the request is in doubt, ``silence_limit`` how long a silent peer is believed,
+    ``bracket`` how protections are sent.
     """
-
-    capabilities: ClassVar[Capabilities] = PAPER_CAPABILITIES
 
     def __init__(
         self,
@@ -85,7 +84,9 @@ class InProcessBroker(BrokerAdapter):
         request_timeout: float = 10.0,
         silence_limit: float = 5.0,
         queue_limit: int = 10_000,
+        bracket: Bracket = Bracket.ATOMIC,
     ) -> None:
+        self.capabilities = replace(PAPER_CAPABILITIES, bracket=bracket)
         self.name = name
         self.guard = guard
         self._exchange = exchange
@@ -166,6 +167,9 @@ class InProcessBroker(BrokerAdapter):
     # Orders
 
     async def place(self, request: OrderRequest) -> Placed | Rejected:
+        if self.capabilities.bracket is Bracket.LINKED and request.attached:
+            return await place_linked(self.place, request)
+
         def act() -> Placed | Rejected:
             new = new_order(request)
             if request.parent_client_order_id is not None:

@@ -6,8 +6,9 @@ Whether bytes of a command may have left is seen where they are written (``_Jour
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -17,6 +18,7 @@ from websockets.exceptions import WebSocketException
 
 from live_trading.brokers.base import BrokerAdapter, SendGuard
 from live_trading.brokers.errors import Fatal, InDoubt, Retryable
+from live_trading.brokers.linked_bracket import place_linked
 from live_trading.brokers.paper_stream import PaperStream
 from live_trading.brokers.paper_types import (
     PAPER_CAPABILITIES,
@@ -31,10 +33,10 @@ from live_trading.brokers.types import (
     Absent,
     Account,
     AccountSnapshot,
+    Bracket,
     BrokerEvent,
     BrokerOrder,
     BrokerPosition,
-    Capabilities,
     Execution,
     Found,
     OrderChange,
@@ -63,10 +65,9 @@ class PaperBroker(BrokerAdapter):
     """A connection to one account of the paper exchange at ``url``.
 
     ``request_timeout`` is how long an answer is waited for; ``silence_limit`` how long the stream, which says something
-    every second, may say nothing before it counts as dead.
+    every second, may say nothing before it counts as dead. ``bracket`` is how protections are sent: the exchange takes
+    them all at once, and one by one like brokers that cannot.
     """
-
-    capabilities: ClassVar[Capabilities] = PAPER_CAPABILITIES
 
     def __init__(
         self,
@@ -79,7 +80,9 @@ class PaperBroker(BrokerAdapter):
         request_timeout: float = 10.0,
         silence_limit: float = 5.0,
         queue_limit: int = 10_000,
+        bracket: Bracket = Bracket.ATOMIC,
     ) -> None:
+        self.capabilities = replace(PAPER_CAPABILITIES, bracket=bracket)
         self.name = name
         self.guard = guard
         self._url = url.rstrip("/")
@@ -208,6 +211,8 @@ class PaperBroker(BrokerAdapter):
     # Orders
 
     async def place(self, request: OrderRequest) -> Placed | Rejected:
+        if self.capabilities.bracket is Bracket.LINKED and request.attached:
+            return await place_linked(self.place, request)
         return await self._command("place", request.client_order_id, "POST", "/v1/orders", order_body(request))
 
     async def modify(self, client_order_id: str, change: OrderChange) -> Placed | Rejected:

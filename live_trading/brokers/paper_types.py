@@ -5,6 +5,7 @@ from datetime import datetime
 from live_trading.brokers.errors import Fatal
 from live_trading.brokers.types import (
     Account,
+    Bracket,
     BrokerOrder,
     BrokerPosition,
     Capabilities,
@@ -22,7 +23,7 @@ PAPER_CAPABILITIES = Capabilities(
     client_id_unique="always",
     lookup_by_client_id=True,
     absence_definitive_after=2.0,
-    bracket="atomic",
+    bracket=Bracket.ATOMIC,
     oca=True,
     modify="in place",
     stops=True,

@@ -4,11 +4,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Literal
 
 from live_trading.domain.instrument import Instrument
 from live_trading.domain.market import Bar, Tick
 from live_trading.domain.values import OrderStatus, OrderType, Side, TimeInForce
+
+
+class Bracket(StrEnum):
+    """How a broker takes an entry's protections.
+
+    ATOMIC: in one request with it, all or nothing. LINKED: one request each, naming the entry; some may be missing.
+    NONE: not before there is something to protect.
+    """
+
+    ATOMIC = "atomic"
+    LINKED = "linked"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +33,7 @@ class Capabilities:
     lookup_by_client_id: bool
     absence_definitive_after: float | None
     """Seconds after an order's last possible send from which "not found" proves it absent; None: never."""
-    bracket: Literal["atomic", "linked", "none"]
+    bracket: Bracket
     oca: bool
     """An exit may join the protections' one-cancels-all group, so that it can replace them atomically."""
     modify: Literal["in place", "replace"]

@@ -48,6 +48,12 @@ class OandaEnvironment(StrEnum):
     LIVE = "LIVE"
 
 
+class PaperBracket(StrEnum):
+    ATOMIC = "atomic"
+    LINKED = "linked"
+    NONE = "none"
+
+
 class LogLevel(StrEnum):
     DEBUG = "DEBUG"
     INFO = "INFO"
@@ -150,6 +156,10 @@ class PaperSettings(Section):
     seed: int = setting(1, "Seed of the synthetic market: the same seed makes the same prices", ge=0, le=2**63 - 1)
     instruments: Path | None = setting(
         None, "YAML file of more instruments, or of other commissions, slippage, margins and hours for the known ones"
+    )
+    bracket: PaperBracket = setting(
+        PaperBracket.ATOMIC,
+        "How an entry's protections are sent, to try what other brokers do: with it, one by one, or once it fills",
     )
     currency: str = setting("USD", "The account's currency, ISO 4217", pattern=r"^[A-Z]{3}$")
     initial_balance: Decimal = setting(

@@ -159,6 +159,7 @@ class Convergence:
         self._failed_exits = 0
         guarded = {order.client_order_id for order in entries}
         orphans = [order for order in protections if order.parent_client_order_id not in guarded]
+        orphans += [order for order in entries if order.filled_quantity]  # what was filled of it is closed again
         if orphans or exits:
             await self._cancel_orphans(orphans + exits)
         else:
@@ -255,7 +256,7 @@ class Convergence:
         lacks_stop = settings.stop_loss_type is not None and not has_stop
         lacks_target = settings.take_profit_type is not None and not has_target
         if not (lacks_stop or lacks_target):
-            return True
+            return await self._cover(operation, protections) and await self._show(operation, protections)
         if any(order.cancel_requested for order in protections) or not await self._is_sure(operation):
             return False
         if protections:  # one of two: take it away, and place both in a group of their own
@@ -266,6 +267,34 @@ class Convergence:
             await self._place_protections(operation, wanted)
         except InvalidInput as error:
             await self._give_up(f"protections cannot be placed: {error}")
+        return False
+
+    async def _cover(self, operation: Operation, protections: list[Order]) -> bool:
+        """Protections placed apart from their entry are made as large as the position is by now; those of a bracket
+        the broker keeps so. Whether all were."""
+        held = abs(operation.quantity)
+        unlike = [o for o in protections if o.parent_client_order_id is None and o.remaining != held]
+        if not unlike:
+            return True
+        is_changing = any(order.cancel_requested or order.modify_requested for order in protections)
+        if is_changing or not await self._is_sure(operation):
+            return False
+        (order, *_) = unlike
+        change = OrderChange(quantity=order.filled_quantity + held)
+        manager = self._context.session(operation).orders
+        refused = await manager.modify(order, change, "as large as the position")
+        if refused is not None:
+            await self._cancel(protections, f"protections are placed anew: {refused.text}")
+        return False
+
+    async def _show(self, operation: Operation, protections: list[Order]) -> bool:
+        """Tell where the protections stand if the ledger shows something else: an engine died between a change and what
+        it would have said of it, or somebody changed them at the broker. Whether nothing was to be told."""
+        stands = [(order.purpose, order.stop_price or order.limit_price) for order in protections]
+        shown = {OrderPurpose.STOP_LOSS: operation.stop_loss, OrderPurpose.TAKE_PROFIT: operation.take_profit}
+        if all(shown[purpose] == price for purpose, price in stands):
+            return True
+        await self._context.live.append(protection_set(protections[0], protections))
         return False
 
     def _wanted(self, operation: Operation) -> Protection:
@@ -307,6 +336,8 @@ class Convergence:
             )
             order = await manager.place(operation, self._runner.instrument, plan)
             if order.status is OrderStatus.REJECTED:
+                if not await self._is_sure(operation) or not operation.quantity:
+                    return  # the one placed before it has just been hit, most likely: look again
                 await self._give_up(f"the broker refused the {purpose.value.lower()}: {order.detail}")
                 return
             placed.append(order)

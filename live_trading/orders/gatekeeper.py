@@ -92,6 +92,10 @@ class Refusal:
     trip: KillSwitchTripped | None = None
 
 
+_LEAST_WAIT = 1e-6
+"""Seconds. What rounding leaves missing of a token is too short a time for a clock to move by."""
+
+
 class TokenBucket:
     """``rate`` tokens a second up to ``burst``; entries leave the last fifth (at least one token) to the others."""
 
@@ -115,7 +119,7 @@ class TokenBucket:
         if self._tokens >= needed:
             self._tokens -= 1.0
             return 0.0
-        return (needed - self._tokens) / self._rate
+        return max((needed - self._tokens) / self._rate, _LEAST_WAIT)
 
 
 class Breaker:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from live_trading.brokers.base import BrokerAdapter
 from live_trading.brokers.errors import BrokerError, InDoubt, Retryable
 from live_trading.brokers.types import (
+    Bracket,
     BrokerOrder,
     CommissionReport,
     Execution,
@@ -48,6 +49,8 @@ from live_trading.orders.gatekeeper import Gatekeeper
 from live_trading.projections.live import LiveLedger
 from live_trading.projections.state import Operation, Order
 from live_trading.runtime import Runtime, failpoint
+
+_NOT_NAMED = "the entry was acknowledged, and not this protection of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +122,18 @@ class OrderManager:
         orders = [self.live.ledger.orders[identifier] for identifier in ids]
         if plan.purpose.reduces_risk:
             await self._wait_for_token()
+        if len(orders) > 1 and self.broker.capabilities.bracket is Bracket.NONE:
+            orders = await self._without_protections(orders)
         await self._send(orders, instrument)
         return orders[0]
+
+    async def _without_protections(self, orders: list[Order]) -> list[Order]:
+        """The entry alone, for a broker without brackets. Where its protections belong stays in the ledger with what
+        became of their first requests; they are placed again when the entry fills."""
+        entry, *children = orders
+        evidence = f"never sent: {self.broker.name} takes no brackets, it is placed when the entry fills"
+        await self._tell(children, lambda o: OrderNotPlaced(client_order_id=o.client_order_id, evidence=evidence))
+        return [entry]
 
     def _intents(
         self, operation: Operation, plan: OrderPlan, caused_by: Entry | Cause | None, actor: str, before: int
@@ -205,6 +218,9 @@ class OrderManager:
                 drafts.append(protection_set(parent, children))
             if drafts:
                 await self.live.append(*drafts)
+        unknown = [order for order in children if order.client_order_id not in ids and order.status.is_uncertain]
+        if unknown:
+            await self._doubt(unknown, DoubtfulAction.PLACE, InDoubt(unknown[0].client_order_id, _NOT_NAMED))
 
     async def _tell(self, orders: list[Order], data: Callable[[Order], EntryData]) -> None:
         """Journal the same fact about each order that is still uncertain."""

@@ -4,6 +4,9 @@ again.
 An order is proved absent only when the broker says so *after* its visibility delay, counted from the last moment at
 which the order could have been sent. For orders of an earlier engine that moment is before this process took the lease
 over: a holder's sends end with its lease.
+
+A cancel or a change that an earlier engine asked for, and whose answer is not in the journal, is in doubt as well: it
+may never have left.
 """
 
 import asyncio
@@ -38,6 +41,8 @@ class DoubtResolver:
     runtime: Runtime
     patience: float
     started_at: float = 0.0
+    started_after: int = 0
+    """The last entry of before this engine."""
     resolved: int = 0
     _first_asked: dict[str, float] = field(default_factory=dict)
     _told: set[str] = field(default_factory=set)
@@ -45,6 +50,7 @@ class DoubtResolver:
 
     def __post_init__(self) -> None:
         self.started_at = self.runtime.clock.monotonic()
+        self.started_after = self.orders.live.ledger.sequence_number
 
     def in_doubt(self) -> list[Order]:
         """The account's orders whose fate, or whose change's or cancel's fate, is unknown."""
@@ -58,9 +64,18 @@ class DoubtResolver:
                 order.doubt is not None
                 or order.status in (OrderStatus.IN_DOUBT, OrderStatus.NEEDS_OPERATOR)
                 or (order.status is OrderStatus.PENDING and order.client_order_id not in sent)
+                or self._left_behind(order) is not None
             )
             and (not order.status.is_terminal or order.doubt is not None)
         ]
+
+    def _left_behind(self, order: Order) -> DoubtfulAction | None:
+        """What an earlier engine asked for of an order, without writing down what came of it."""
+        if order.cancel_requested is not None and order.cancel_requested <= self.started_after:
+            return DoubtfulAction.CANCEL
+        if order.modify_requested is not None and order.modify_requested <= self.started_after:
+            return DoubtfulAction.MODIFY
+        return None
 
     async def ask_all(self) -> int:
         """Ask once about each order in doubt. Returns how many are still in doubt."""
@@ -71,10 +86,10 @@ class DoubtResolver:
 
     async def _ask(self, order: Order) -> None:
         identifier = order.client_order_id
-        if order.status is OrderStatus.PENDING:
-            doubt = OrderInDoubt(
-                client_order_id=identifier, action=DoubtfulAction.PLACE, cause="no answer was recorded before a restart"
-            )
+        action = DoubtfulAction.PLACE if order.status is OrderStatus.PENDING else self._left_behind(order)
+        if action is not None and order.doubt is None:
+            cause = "no answer was recorded before a restart"
+            doubt = OrderInDoubt(client_order_id=identifier, action=action, cause=cause)
             await self.orders.live.append(about(order, doubt, "recovery"))
         self._first_asked.setdefault(identifier, self.runtime.clock.monotonic())
         try:

@@ -63,7 +63,8 @@ def doubtful_orders(ledger: Ledger, broker: str) -> list[Order]:
     return [
         order
         for order in ledger.orders.values()
-        if order.broker == broker and (order.status.is_uncertain or order.doubt is not None)
+        if order.broker == broker
+        and (order.status.is_uncertain or order.doubt or order.cancel_requested or order.modify_requested)
     ]
 
 

@@ -23,6 +23,10 @@ class BrokerOrderRow:
 
     client_order_id: str | None
     is_working: bool
+    remaining: Decimal = Decimal(0)
+    """Units it would still trade; 0 for a protection that sleeps, and for orders that have ended."""
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,12 @@ class BrokerRecord:
     orders: Sequence[BrokerOrderRow]
     executions: Sequence[BrokerExecutionRow]
     positions: dict[str, Decimal]
+
+
+_PROTECTIONS = (
+    (OrderPurpose.STOP_LOSS, "stop_loss_type"),
+    (OrderPurpose.TAKE_PROFIT, "take_profit_type"),
+)
 
 
 def broken(entries: Sequence[Entry], broker: str, record: BrokerRecord, *, at_rest: bool = True) -> list[str]:
@@ -178,17 +188,36 @@ def _nothing_in_doubt(ledger: Ledger) -> list[str]:
 
 
 def _positions_protected(ledger: Ledger, record: BrokerRecord) -> list[str]:
-    """A position that is not being closed has its stop working at the broker."""
-    working = {order.client_order_id for order in record.orders if order.is_working}
+    """A position that is not being closed has its protections working at the broker, each for all of it, at the price
+    that the ledger says."""
+    working = {order.client_order_id: order for order in record.orders if order.is_working}
     problems = []
     for operation in ledger.state.operations.values():
-        wants_stop = operation.settings.get("stop_loss_type") is not None
-        if not operation.quantity or not wants_stop or operation.exit_intent is not None:
+        if not operation.quantity or operation.exit_intent is not None:
             continue
-        stops = [o.client_order_id for o in operation.orders.values() if o.purpose is OrderPurpose.STOP_LOSS]
-        if not working.intersection(stops):
-            problems.append(f"operation {operation.number} holds {operation.quantity} without a stop at the broker")
+        for purpose, setting in _PROTECTIONS:
+            if operation.settings.get(setting) is None:
+                continue
+            ours = [o for o in operation.orders.values() if o.purpose is purpose and o.client_order_id in working]
+            covered = sum((working[o.client_order_id].remaining for o in ours), Decimal(0))
+            if covered != abs(operation.quantity):
+                problems.append(
+                    f"operation {operation.number} holds {operation.quantity}, and {purpose.value} orders at the "
+                    f"broker cover {covered}"
+                )
+            shown = operation.stop_loss if purpose is OrderPurpose.STOP_LOSS else operation.take_profit
+            if shown not in {o.stop_price if purpose is OrderPurpose.STOP_LOSS else o.limit_price for o in ours}:
+                problems.append(f"operation {operation.number} shows {purpose.value} at {shown}")
+            problems += [
+                f"{purpose.value} order {o.client_order_id}: ledger {(o.limit_price, o.stop_price)}, broker {theirs}"
+                for o in ours
+                if (theirs := _prices(working[o.client_order_id])) != (o.limit_price, o.stop_price)
+            ]
     return problems
+
+
+def _prices(row: BrokerOrderRow) -> tuple[Decimal | None, Decimal | None]:
+    return row.limit_price, row.stop_price
 
 
 def _closed_is_flat(ledger: Ledger) -> list[str]:

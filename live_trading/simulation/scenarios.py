@@ -10,6 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from live_trading.brokers.types import Bracket
+from live_trading.domain.values import OrderPurpose
 from live_trading.engine.inbox import Command
 from live_trading.paper_exchange.catalogue import default_catalogue
 from live_trading.paper_exchange.core import Catalogue, LiquidityModel
@@ -82,6 +84,16 @@ class Play:
             },
         )
 
+    async def rests(self) -> bool:
+        """Whether everything comes to rest, over deaths."""
+        while True:
+            resting = self.world.tasks.start(self.world.come_to_rest(), "rest")
+            await self.until(resting.done)
+            if not self.world.is_down:
+                came_to_rest: bool = await resting
+                return came_to_rest
+            await self.up()
+
     @property
     def operation(self) -> Operation:
         """The operation, as the living engine has it."""
@@ -151,6 +163,31 @@ async def _move_stop(play: Play) -> None:
     await play.until(lambda: _stop_price(play) is not None)
 
 
+async def _cancel_target(play: Play) -> None:
+    await play.create(
+        strategy_config={"script": "L" + "." * 40},
+        crash_recovery_mode="RESUME",
+        take_profit_type="PERCENTAGE",
+        take_profit_value="0.05",
+        stop_loss_value="0.05",
+        emergency_stop_loss_pct="0.9",
+    )
+    await play.until(lambda: bool(play.holds() and _target(play)))
+    target = _target(play)
+    assert target is not None
+    await play.do("cancel_order", client_order_id=target)
+    await play.until(lambda: _target(play) not in (None, target))
+
+
+def _target(play: Play) -> str | None:
+    """The take profit that works at the exchange."""
+    for order in play.world.exchange.open_orders(ACCOUNT):
+        known = play.operation.orders.get(order.client_order_id or "")
+        if known is not None and known.purpose is OrderPurpose.TAKE_PROFIT and not order.dormant:
+            return known.client_order_id
+    return None
+
+
 def _stop_price(play: Play) -> Decimal | None:
     for order in play.world.exchange.open_orders(ACCOUNT):
         if order.stop_price is not None:
@@ -215,6 +252,7 @@ SCENARIOS: dict[str, Story] = {
         _close_position,
         _close_operation,
         _move_stop,
+        _cancel_target,
         _trailing_stop,
         _kill_switch,
         _emergency_exit,
@@ -243,11 +281,19 @@ def _in_parts() -> Catalogue:
     return Catalogue(tuple(listings))
 
 
-def tell(name: str, deaths: Sequence[Death] = (), *, seed: int = 1, in_parts: bool = False) -> Told:
+def tell(
+    name: str,
+    deaths: Sequence[Death] = (),
+    *,
+    seed: int = 1,
+    in_parts: bool = False,
+    bracket: Bracket = Bracket.ATOMIC,
+) -> Told:
     """Tell a scenario with these deaths in it, let the world come to rest, and judge it."""
+    catalogue = _in_parts() if in_parts else None
 
     async def main() -> Told:
-        async with World(seed, deaths=deaths, catalogue=_in_parts() if in_parts else None) as world:
+        async with World(seed, deaths=deaths, catalogue=catalogue, bracket=bracket) as world:
             play = Play(world)
             problems = []
             try:
@@ -256,7 +302,7 @@ def tell(name: str, deaths: Sequence[Death] = (), *, seed: int = 1, in_parts: bo
             except TimeoutError as error:
                 problems.append(str(error))
             effects = list(world.effects.names)
-            if not world.is_down and not await world.come_to_rest():
+            if not await play.rests():
                 problems.append("it did not come to rest")
             entries = await world.entries()
             problems += broken(entries, "paper", world.broker_record())

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Self
 
+from live_trading.brokers.types import Bracket
 from live_trading.data import MemoryBarStore
 from live_trading.domain.entries import Entry
 from live_trading.domain.ids import Kind, derived_id
@@ -82,6 +83,7 @@ class World:
         write_seconds: float = 0.002,
         latency: float = 0.005,
         commission_delay: float = 0.0,
+        bracket: Bracket = Bracket.ATOMIC,
         deaths: Sequence[Death] = (),
     ) -> None:
         self.clock = VirtualClock(asyncio.get_running_loop())
@@ -111,6 +113,7 @@ class World:
         """While it is set, no tick comes (the market's time goes on)."""
         self._lease_ttl = lease_ttl
         self._latency = latency
+        self._bracket = bracket
         self._markets = [RandomMarket(self.exchange.catalogue[symbol], f"{seed}/{symbol}") for symbol in symbols]
         self._commands = 0
         self._incarnations: list[Incarnation] = []
@@ -200,6 +203,7 @@ class World:
             guard=journal.check_may_act,
             latency=self._latency,
             request_timeout=2.0,
+            bracket=self._bracket,
         )
         broker.effects = self.effects
         inbox = EffectInbox(self.inbox, self.effects)
@@ -279,7 +283,16 @@ class World:
                 row.execution_id, row.client_order_id, row.side, row.price, row.quantity, row.commission or Decimal(0)
             )
         return BrokerRecord(
-            orders=[BrokerOrderRow(o.client_order_id, o.working) for o in self.exchange.orders(ACCOUNT)],
+            orders=[
+                BrokerOrderRow(
+                    o.client_order_id,
+                    o.working,
+                    o.remaining if o.working and not o.dormant else Decimal(0),
+                    o.limit_price,
+                    o.stop_price,
+                )
+                for o in self.exchange.orders(ACCOUNT)
+            ],
             executions=list(executions.values()),
             positions={position.symbol: position.quantity for position in self.exchange.positions(ACCOUNT)},
         )
@@ -292,7 +305,11 @@ class World:
             if operation.status is OperationStatus.ACTIVE:
                 identifier = str(derived_id(Kind.OPERATION, operation.number))
                 await self.command("pause_operation", operation_id=identifier)
-        at_rest = await self.until(lambda: is_at_rest(ledger), within)
+
+        def rests() -> bool:
+            return self.engine is not None and is_at_rest(self.engine.live.ledger)
+
+        at_rest = await self.until(rests, within)
         await self.clock.sleep(12)
         return at_rest
 

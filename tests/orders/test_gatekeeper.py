@@ -223,6 +223,19 @@ def test_orders_never_exceed_the_rate_and_a_share_is_kept_for_those_that_reduce_
             assert last - first + 1 <= 5 + 5 * (sent[last] - sent[first]) + 1e-6
 
 
+@given(st.lists(st.floats(0, 0.3), max_size=20), st.floats(0.1, 1000))
+def test_who_waits_as_long_as_told_gets_a_token_whatever_rounding_leaves(gaps: list[float], rate: float) -> None:
+    now = 90.0
+    bucket = TokenBucket(rate, 5, lambda: now)
+    for gap in gaps:
+        now += gap
+        tries = 0
+        while wait := bucket.take(reduces_risk=True):
+            now += wait
+            tries += 1
+            assert tries < 4
+
+
 def test_entries_cannot_take_the_last_token_from_an_exit() -> None:
     bucket = TokenBucket(5, 5, lambda: 0.0)
     while bucket.take(reduces_risk=False) == 0:
