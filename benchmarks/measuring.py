@@ -1,8 +1,9 @@
 """What a benchmark found, and how it is shown."""
 
+import gc
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +11,15 @@ from typing import Any, Literal
 import psutil
 from rich.console import Console
 from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for. ``data``: a folder of recorded markets; ``nautilus``: an interpreter with nautilus_trader."""
+
+    is_quick: bool = False
+    data: Path | None = None
+    nautilus: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,17 @@ def percentile(values: Sequence[float], fraction: float) -> float:
     """The value below which ``fraction`` of the values lie (nearest rank)."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * fraction))]
+
+
+def in_turns(rounds: int, *runs: Callable[[], float]) -> list[float]:
+    """The least of each run's seconds, all run in turns: what disturbs one disturbs the others too, and the least is
+    what was disturbed least."""
+    least = [float("inf")] * len(runs)
+    for _ in range(rounds):
+        for index, run in enumerate(runs):
+            gc.collect()
+            least[index] = min(least[index], run())
+    return least
 
 
 def show(results: Sequence[Result]) -> None:

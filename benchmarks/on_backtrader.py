@@ -1,15 +1,22 @@
-"""The same strategy on backtrader (https://www.backtrader.com), vectorised indicators (``runonce``)."""
+"""The same strategy on backtrader (https://www.backtrader.com), with vectorised indicators (``runonce``)."""
 
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from live_trading.domain.market import Bar
 
 
-def seconds(bars: Sequence[Bar], *, trades: bool) -> tuple[float, int]:
-    """Processor seconds of one run over the bars, and the orders it completed."""
+class Run(NamedTuple):
+    """Processor seconds of one run, and the orders it completed."""
+
+    seconds: float
+    orders: int
+
+
+def run(bars: Sequence[Bar], *, trades: bool) -> Run:
+    """One run over the bars."""
     import backtrader as bt  # what only this comparison needs
 
     class Cross(bt.Strategy):
@@ -58,4 +65,4 @@ def seconds(bars: Sequence[Bar], *, trades: bool) -> tuple[float, int]:
     cerebro.broker.setcommission(commission=0.00002)
     began = time.process_time()
     (strategy,) = cerebro.run()
-    return time.process_time() - began, strategy.orders
+    return Run(time.process_time() - began, strategy.orders)
