@@ -48,9 +48,10 @@ class TickMaker:
     def at(self, bar: Bar, point: int, time_ns: int) -> Tick:
         """The tick at the bar's open (0), high (1), low (2) or close (3)."""
         if self.is_quotes:
-            assert bar.bid is not None
-            assert bar.ask is not None
-            return QuoteTick(self.symbol, time_ns, bar.bid[point], bar.ask[point])
+            bid, ask = bar.bid, bar.ask
+            assert bid is not None
+            assert ask is not None
+            return QuoteTick(self.symbol, time_ns, bid[point], ask[point])
         return TradeTick(self.symbol, time_ns, (bar.open, bar.high, bar.low, bar.close)[point])
 
     def reaching(self, order: Order, towards: Tick) -> Tick:

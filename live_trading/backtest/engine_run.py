@@ -102,6 +102,7 @@ class EngineRun:
             raise InvalidInput(str(outcome.result.get("field") or "operation"), str(outcome.result["detail"]))
         ledger = self.engine.live.ledger
         identifier = object_id(str(outcome.result["operation_id"]), "operation_id")
+        self._state = ledger.state
         self.operation = ledger.state.operations[sequence_of(identifier)]
         self.symbol = self.operation.symbol
         self._working = self.exchange.engine.markets[self.symbol].working
@@ -163,9 +164,7 @@ class EngineRun:
     @property
     def may_wait(self) -> bool:
         """Whether anything could wait for time alone."""
-        return bool(
-            self._working or self.operation.exit_intent is not None or self.engine.live.ledger.state.breaker is not None
-        )
+        return bool(self._working) or self.operation.exit_intent is not None or self._state.breaker is not None
 
     def look_if_needed(self) -> None:
         """Look if something waits for time alone: an exit, an entry, what a tripped breaker holds back."""
@@ -185,7 +184,7 @@ class EngineRun:
             self._day_start_pnl = operation.day_start_pnl
             self._day_start = float(operation.initial_capital + operation.day_start_pnl)
         lost = self._day_start - self.recorder.value_at(float(price))
-        if lost > self._loss_limit * _NEAR and self.engine.live.ledger.state.kill_switch is None:
+        if lost > self._loss_limit * _NEAR and self._state.kill_switch is None:
             self.look()
 
     def _least_loss_limit(self, settings: OperationSettings) -> float | None:

@@ -121,7 +121,7 @@ class _Span:
 class _Level:
     """One bar size: its bar in the making, the larger sizes made of it, and where its last bar ended."""
 
-    __slots__ = ("bar_size", "deaf", "last", "length_ns", "parents", "span")
+    __slots__ = ("bar_size", "deaf", "last", "last_end_ns", "length_ns", "parents", "span")
 
     def __init__(self, length_ns: int, bar_size: BarSize | None) -> None:
         self.length_ns = length_ns
@@ -129,6 +129,7 @@ class _Level:
         self.parents: list[_Level] = []
         self.span: _Span | None = None
         self.last: Bar | None = None
+        self.last_end_ns = -_NEVER
         self.deaf = False  # the feed was not listened to since ``last``: what is missing must not be filled
 
 
@@ -206,9 +207,9 @@ class BarAggregator:
             return self._add_anywhere(tick)
         span.last_ns = time_ns
         span.tick_count += 1
-        if not self._quotes:
+        if type(tick) is TradeTick:
             price = span.close = tick.price
-            span.volume += tick.size  # type: ignore[union-attr]
+            span.volume += tick.size
             if price > span.high:
                 span.high = price
             elif price < span.low:
@@ -242,6 +243,10 @@ class BarAggregator:
             problem = f'{names} cannot be made of bars of "{bar.bar_size.value}"'
             raise InvalidInput("bar_sizes", problem, "Use multiples of the recorded size")
         start_ns, end_ns = bar.start_ns, bar.end_ns
+        is_whole = bar.bar_size is self._only_size and end_ns == start_ns + self._base.length_ns
+        if is_whole and start_ns >= self._whole_from_ns and end_ns <= self._whole_until_ns and not self._open:
+            # What nearly every bar is: the one asked for, whole, in the session of the one before it.
+            return self._give_out_whole(bar, end_ns, [])
         closed = list(self.advance(start_ns))
         if not self._whole_from_ns <= start_ns < end_ns <= self._whole_until_ns:
             day = self._calendar.day_of(start_ns)
@@ -252,10 +257,7 @@ class BarAggregator:
             self._whole_from_ns, self._whole_until_ns = around[0][0], min(around[0][1], day.close_ns)
             end_ns = min(end_ns, day.close_ns)
         if bar.bar_size is self._only_size and end_ns == start_ns + self._base.length_ns:
-            # It is the bar asked for, whole, and nothing larger is made of it.
-            self._told_ns = end_ns
-            self._give_out(self._base, bar, closed)
-            return closed
+            return self._give_out_whole(bar, end_ns, closed)
         if self._open:
             self._open[0].append(_Span.of(bar, start_ns, end_ns))
         else:
@@ -265,9 +267,20 @@ class BarAggregator:
         closed += self.advance(end_ns)
         return closed
 
+    def _give_out_whole(self, bar: Bar, end_ns: int, closed: list[Bar]) -> list[Bar]:
+        """Give out a recorded bar that is the one asked for, whole; nothing larger is made of it."""
+        self._told_ns = end_ns
+        self._give_out(self._base, bar, end_ns, closed)
+        return closed
+
     def advance(self, time_ns: int) -> Sequence[Bar]:
         """Tell the market's time; return the bars that are over. A time in the past changes nothing."""
-        told_ns = self._told_ns = max(self.market_ns, time_ns)
+        told_ns = self._told_ns
+        if self._open and self._open[-1].last_ns > told_ns:
+            told_ns = self._open[-1].last_ns
+        if time_ns > told_ns:
+            told_ns = time_ns
+        self._told_ns = told_ns
         if told_ns < self._due_ns:
             return _NONE_CLOSED
         closed: list[Bar] = []
@@ -365,16 +378,17 @@ class BarAggregator:
                 parent.span.append(span)
         if level.bar_size is None:
             return
-        self._give_out(level, self._bar(level.bar_size, span), closed)
+        self._give_out(level, self._bar(level.bar_size, span), span.end_ns, closed)
 
-    def _give_out(self, level: _Level, bar: Bar, closed: list[Bar]) -> None:
-        if bar.start_ns < self._complete_from_ns:
+    def _give_out(self, level: _Level, bar: Bar, end_ns: int, closed: list[Bar]) -> None:
+        start_ns = bar.start_ns
+        if start_ns < self._complete_from_ns:
             level.deaf = True
             return
-        if level.last is not None and level.last.end_ns < bar.start_ns:
+        if level.last_end_ns < start_ns and level.last is not None:
             self._bridge(level, level.last, bar, closed)
         closed.append(bar)
-        level.last = bar
+        level.last, level.last_end_ns = bar, end_ns
         level.deaf = False
 
     def _bar(self, bar_size: BarSize, span: _Span) -> Bar:

@@ -177,8 +177,9 @@ class IndicatorSet:
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise InvalidInput("indicators", f"{', '.join(sorted(twice))} named twice", "Give one of them a name")
-        self._running = [(spec.name, _KINDS[spec.kind], _started(spec).add) for spec in self.specs]
-        self._whole_bars = any(kind.whole_bar for _, kind, _ in self._running)
+        kinds = [(spec, _KINDS[spec.kind]) for spec in self.specs]
+        self._running = [(spec.name, kind.whole_bar, kind.outputs, _started(spec).add) for spec, kind in kinds]
+        self._whole_bars = any(kind.whole_bar for _, kind in kinds)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -194,12 +195,12 @@ class IndicatorSet:
         whole = None
         if self._whole_bars:
             whole = Prices(float(bar.open), float(bar.high), float(bar.low), close, float(bar.volume))
-        for name, kind, add in self._running:
-            value = add(whole if kind.whole_bar else close)
-            if kind.outputs is None:
+        for name, is_whole, outputs, add in self._running:
+            value = add(whole if is_whole else close)
+            if outputs is None:
                 values[name] = value if value is None or isfinite(value) else None
             else:
-                for suffix, attribute in kind.outputs.items():
+                for suffix, attribute in outputs.items():
                     values[name + suffix] = None if value is None else _number(getattr(value, attribute))
         return values
 

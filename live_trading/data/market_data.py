@@ -80,7 +80,7 @@ class _Shared:
 
     def tell_bars(self, bars: Sequence[Bar]) -> None:
         """Give closed bars out."""
-        _tell([each.on_bars for each in self.subscriptions], list(bars))
+        _tell([each.on_bars for each in self.subscriptions], bars if type(bars) is list else list(bars))
 
 
 @dataclass(slots=True)
@@ -94,6 +94,12 @@ class _SymbolFeed:
     stale: bool = False
     last: Tick | None = None
     shared: dict[frozenset[BarSize], _Shared] = field(default_factory=dict)
+    takers: tuple[tuple[Callable[[Tick], Sequence[Bar]], Callable[[Sequence[Bar]], None]], ...] = ()
+    """What takes a tick, and what its bars are told to: of each aggregator, looked up once and not with every tick."""
+
+    def shares_changed(self) -> None:
+        """Call it after every change of ``shared``."""
+        self.takers = tuple((each.aggregator.add, each.tell_bars) for each in self.shared.values())
 
 
 class MarketData:
@@ -123,6 +129,7 @@ class MarketData:
         """When what is being told was received, on the steady clock; set by whoever tells it."""
         self._feed = feed
         self._clock = clock
+        self._monotonic = clock.monotonic
         self._stale_after = stale_after
         self._grace_ns = grace_ns
         self._max_filled_ns = max_filled_ns
@@ -151,19 +158,20 @@ class MarketData:
         async with self._changing:
             symbol = self._symbols.get(instrument.symbol)
             if symbol is None:
-                symbol = _SymbolFeed(instrument, self._clock.monotonic())
+                symbol = _SymbolFeed(instrument, self._monotonic())
                 self._symbols[instrument.symbol] = symbol
                 try:
                     await self._feed.subscribe(instrument)
                 except BaseException:
                     del self._symbols[instrument.symbol]
                     raise
-                symbol.subscribed, symbol.since = True, self._clock.monotonic()
+                symbol.subscribed, symbol.since = True, self._monotonic()
                 if self._recorder is not None:
                     self._recorder.follow(instrument)
             shared = symbol.shared.get(sizes)
             if shared is None:
                 shared = symbol.shared[sizes] = self._new_shared(symbol, sizes)
+                symbol.shares_changed()
             shared.subscriptions.append(subscription)
         return subscription
 
@@ -198,6 +206,7 @@ class MarketData:
             shared.subscriptions.remove(subscription)
             if not shared.subscriptions:
                 del symbol.shared[subscription.bar_sizes]
+                symbol.shares_changed()
             if not symbol.shared:
                 del self._symbols[subscription.instrument.symbol]
                 if symbol.subscribed:
@@ -224,26 +233,25 @@ class MarketData:
         if symbol is None:
             self.unknown_ticks += 1
             return
-        now = self._clock.monotonic()
         if symbol.stale:
             symbol.stale = False
             if self._on_resumed is not None:
-                self._on_resumed(tick.symbol, now - symbol.since)
-        symbol.last, symbol.since = tick, now
+                self._on_resumed(tick.symbol, self._monotonic() - symbol.since)
+        symbol.last, symbol.since = tick, self._monotonic()
         if not symbol.subscribed:  # still on its way when the connection was lost: the ticks after it will be missing
             return
         if not symbol.listening:
             self._listen(symbol, tick.time_ns)
-        for shared in symbol.shared.values():
-            bars = shared.aggregator.add(tick)
+        for add, tell_bars in symbol.takers:
+            bars = add(tick)
             if bars:
-                shared.tell_bars(bars)
+                tell_bars(bars)
 
     def on_price(self, tick: Tick) -> None:
         """Take a price that makes no bars: one from within a recorded bar that is still to be told."""
         symbol = self._symbols.get(tick.symbol)
         if symbol is not None:
-            symbol.last, symbol.since = tick, self._clock.monotonic()
+            symbol.last, symbol.since = tick, self._monotonic()
 
     def on_bar(self, bar: Bar, last: Tick) -> None:
         """Take a recorded bar in place of its ticks, at its end, and ``last``, the tick that it ended with.
@@ -254,7 +262,7 @@ class MarketData:
         if symbol is None or not symbol.subscribed:
             self.unknown_ticks += 1
             return
-        symbol.last, symbol.since = last, self._clock.monotonic()
+        symbol.last, symbol.since = last, self._monotonic()
         if not symbol.listening:
             self._listen(symbol, bar.start_ns)
         for shared in symbol.shared.values():
@@ -265,7 +273,7 @@ class MarketData:
     def on_market_time(self, time_ns: int) -> None:
         """Take the market's time: bars that are over are closed, also of symbols that are quiet."""
         self._market_ns = time_ns if self._market_ns is None else max(self._market_ns, time_ns)
-        self._market_told = self._clock.monotonic()
+        self._market_told = self._monotonic()
         for symbol in list(self._symbols.values()):
             if not symbol.subscribed:
                 continue
@@ -289,7 +297,7 @@ class MarketData:
         if feed is None or feed.last is None:
             return None
         tick = feed.last
-        age = self._clock.monotonic() - feed.since
+        age = self._monotonic() - feed.since
         return Quote(symbol, tick.price, tick.bid, tick.ask, tick.time_ns, age)
 
     def is_stale(self, symbol: str) -> bool:
@@ -311,7 +319,7 @@ class MarketData:
 
     def check(self) -> None:
         """Look for symbols without a tick for too long while their market is open, and tell about each once."""
-        now = self._clock.monotonic()
+        now = self._monotonic()
         for name, symbol in self._symbols.items():
             age = now - symbol.since
             if symbol.stale or age <= self._stale_after or not self._is_open(symbol, age):
@@ -335,7 +343,7 @@ class MarketData:
         if symbol.last is not None and not hours.is_open(utc_from_ns(symbol.last.time_ns)):
             return False
         if self._market_ns is not None:
-            since_told = self._clock.monotonic() - self._market_told
+            since_told = self._monotonic() - self._market_told
             return hours.is_open(utc_from_ns(self._market_ns + int(since_told * _SECOND_NS)))
         if symbol.last is not None:
             return hours.is_open(utc_from_ns(symbol.last.time_ns + int(age * _SECOND_NS)))
@@ -344,11 +352,11 @@ class MarketData:
 
 def _tell(callbacks: Sequence[Callable[[T], None]], what: T) -> None:
     """Call each; one that raises keeps nobody else from hearing, and is raised at the end."""
-    errors = []
+    errors: list[Exception] | None = None
     for callback in callbacks:
         try:
             callback(what)
         except Exception as error:
-            errors.append(error)
-    if errors:
+            errors = [*(errors or ()), error]
+    if errors is not None:
         raise ExceptionGroup("subscribers to market data failed", errors)

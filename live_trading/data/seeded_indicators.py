@@ -52,16 +52,20 @@ class Atr:
 
     def __init__(self, period: int) -> None:
         self._period = period
-        self._before: Prices | None = None
+        self._before: float | None = None  # the last close
         self._seed: list[float] = []
         self.value: float | None = None
 
     def add(self, bar: Prices) -> float | None:
         """Take the next bar."""
-        before, self._before = self._before, bar
+        return self.take(bar.high, bar.low, bar.close)
+
+    def take(self, high: float, low: float, close: float) -> float | None:
+        """Take the next bar by its figures. Every operation does so with every bar: hence no calls in here."""
+        before, self._before = self._before, close
         if before is None:
             return None
-        true_range = _true_range(bar, before)
+        true_range = (before if before > high else high) - (before if before < low else low)
         if self.value is not None:
             self.value = (self.value * (self._period - 1) + true_range) / self._period
         else:

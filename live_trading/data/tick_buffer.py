@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 
 from live_trading.domain.market import Tick
-from live_trading.runtime import Clock
+from live_trading.runtime import Bell, Clock
 
 DEFAULT_CAPACITY = 10_000
 DEFAULT_MAX_AGE = 60.0
@@ -39,10 +39,10 @@ class TickBuffer:
         """Ticks dropped because the buffer was full."""
         self.evicted = 0
         """Ticks evicted because they were too old when their turn came."""
-        self.highest_depth = 0
-        self._clock = clock
+        self._monotonic = clock.monotonic
         self._items: deque[tuple[float, Buffered]] = deque()
-        self._filled = asyncio.Event()
+        self._highest_depth = 0
+        self._filled = Bell()
         self._freed = asyncio.Event()
 
     @property
@@ -51,20 +51,26 @@ class TickBuffer:
         return len(self._items)
 
     @property
+    def highest_depth(self) -> int:
+        """How many ticks ever waited at once."""
+        return max(self._highest_depth, len(self._items))
+
+    @property
     def age(self) -> float:
         """Seconds since the oldest waiting tick was received; 0 when none waits."""
-        return self._clock.monotonic() - self._items[0][0] if self._items else 0.0
+        return self._monotonic() - self._items[0][0] if self._items else 0.0
 
     def put(self, item: Buffered) -> None:
         """Add a tick or a market time, never waiting. A full lossless buffer raises ``asyncio.QueueFull``."""
-        if len(self._items) >= self.capacity:
+        items = self._items
+        if len(items) >= self.capacity:
             if self.lossless:
                 raise asyncio.QueueFull
-            self._items.popleft()
+            items.popleft()
             self.dropped += 1
-        self._items.append((self._clock.monotonic(), item))
-        self.highest_depth = max(self.highest_depth, len(self._items))
-        self._filled.set()
+        items.append((self._monotonic(), item))
+        if not self._filled.rung:
+            self._filled.ring()
 
     async def put_when_free(self, item: Buffered) -> None:
         """Add a tick or a market time, waiting for a free place. For lossless feeds."""
@@ -80,17 +86,24 @@ class TickBuffer:
     async def take_received(self, most: int = 1_000) -> list[tuple[float, Buffered]]:
         """The same, each with when it was put in, on the steady clock."""
         while True:
+            # It is deepest right before something is taken, so only here the depth is looked at.
+            items = self._items
+            self._highest_depth = max(self._highest_depth, len(items))
             self._evict()
-            if self._items:
-                taken = [self._items.popleft() for _ in range(min(most, len(self._items)))]
+            if items:
+                if len(items) <= most:
+                    taken = list(items)
+                    items.clear()
+                else:
+                    taken = [items.popleft() for _ in range(most)]
                 self._freed.set()
                 return taken
-            self._filled.clear()
-            await self._filled.wait()
+            await self._filled.taken()
 
     def clear(self) -> int:
         """Throw away what waits, as after a lost connection; how many it was."""
         count = len(self._items)
+        self._highest_depth = max(self._highest_depth, count)
         self._items.clear()
         self._freed.set()
         return count
@@ -98,7 +111,7 @@ class TickBuffer:
     def _evict(self) -> None:
         if self.lossless:
             return
-        oldest_allowed = self._clock.monotonic() - self.max_age
+        oldest_allowed = self._monotonic() - self.max_age
         while self._items and self._items[0][0] < oldest_allowed:
             self._items.popleft()
             self.evicted += 1

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from live_trading.brokers.errors import BrokerError
 from live_trading.data import Gap, IndicatorSpec, Subscription
-from live_trading.data.seeded_indicators import Atr, Prices
+from live_trading.data.seeded_indicators import Atr
 from live_trading.domain.bar_size import BarSize
 from live_trading.domain.entries import (
     Draft,
@@ -177,7 +177,7 @@ class OperationRunner:
             and not self._wake.rung
             and not self._bars
             and self._convergence.rests
-            and isinstance(self._adapter, LiveStrategyAdapter)
+            and type(self._adapter) is LiveStrategyAdapter
             and self.operation.settings is self._settings_of
         )
 
@@ -332,7 +332,7 @@ class OperationRunner:
             self._take_atr(bar)
 
     def _take_atr(self, bar: Bar) -> None:
-        self._atr.add(Prices(0.0, float(bar.high), float(bar.low), float(bar.close), 0.0))
+        self._atr.take(float(bar.high), float(bar.low), float(bar.close))
 
     async def _release(self) -> None:
         for subscription in self._subscriptions:
@@ -364,7 +364,7 @@ class OperationRunner:
                 signal = adapter.on_bar(bar, self._held)
         except Exception as error:  # whatever it is, it is told where it can be journaled
             return _Answer(bar, None, False, error)
-        return _Answer(bar, signal, trails, None) if trails or signal is not None else None
+        return _Answer(bar, signal, trails, None) if signal is not None or trails else None
 
     async def _ask_elsewhere(self, bar: Bar) -> "_Answer | None":
         """The same, of a strategy in a process of its own."""

@@ -46,32 +46,42 @@ def _turn(bar: Bar, primary: BarSize) -> tuple[int, bool, int]:
 
 
 class _Series:
-    """The last closed bars of one size and their indicators, oldest first, never more than ``kept``."""
+    """The last closed bars of one size and their indicators, oldest first; ``kept`` of them are shown."""
+
+    __slots__ = ("bar_size", "bars", "count", "kept", "most", "needed", "update", "values")
 
     def __init__(self, bar_size: BarSize, needed: int, shown: int, indicators: IndicatorSet) -> None:
         self.bar_size = bar_size
         self.needed = needed
         self.kept = max(needed, shown, 2)
-        self.indicators = indicators
+        self.most = 2 * self.kept  # letting go of many at once is cheaper than of one with every bar
+        self.update = indicators.update
         self.bars: list[Bar] = []
         self.values: list[dict[str, float | None]] = []
         self.count = 0
 
     def append(self, bar: Bar) -> None:
-        self.bars.append(bar)
-        self.values.append(self.indicators.update(bar))
+        bars = self.bars
+        bars.append(bar)
+        self.values.append(self.update(bar))
         self.count += 1
-        if len(self.bars) > 2 * self.kept:
-            del self.bars[: -self.kept]
+        if len(bars) > self.most:
+            del bars[: -self.kept]
             del self.values[: -self.kept]
 
     def ended_by(self, end_ns: int) -> tuple[Sequence[Bar], Sequence[dict[str, float | None]]]:
         """The last ``kept`` bars that ended by ``end_ns``, with their indicators."""
-        last = len(self.bars)
-        while last and self.bars[last - 1].end_ns > end_ns:
+        bars = self.bars
+        last = len(bars)
+        while last and bars[last - 1].end_ns > end_ns:
             last -= 1
-        first = max(0, last - self.kept)
-        return self.bars[first:last], self.values[first:last]
+        first = last - self.kept if last > self.kept else 0
+        return bars[first:last], self.values[first:last]
+
+    def shown(self) -> tuple[Sequence[Bar], Sequence[dict[str, float | None]]]:
+        """The last ``kept`` bars: those that had ended by the end of the last one."""
+        kept = self.kept
+        return self.bars[-kept:], self.values[-kept:]
 
 
 class LiveStrategyAdapter(StrategyAdapter):
@@ -179,7 +189,7 @@ class LiveStrategyAdapter(StrategyAdapter):
         started = self._clock.monotonic()
         try:
             taken = self._take(bar.bar_size, bar)
-            if not taken or bar.bar_size is not self.primary or bar.filled or not self.ready:
+            if not taken or bar.bar_size is not self.primary or bar.filled or not (self._ready or self.ready):
                 return None
             signal = self.strategy.on_bar(self._context(bar, position))
         except Exception as error:
@@ -188,7 +198,8 @@ class LiveStrategyAdapter(StrategyAdapter):
         if self.last_duration > self._time_budget:
             reason = f"it took {self.last_duration:.3f} s, its time budget is {self._time_budget:g} s"
             raise StrategyFailed(self.strategy.name, bar, reason)
-        self._check(bar, signal)
+        if signal is not None:
+            self._check(bar, signal)
         return signal
 
     def asked_again(self, bar: Bar, position: StrategyPosition) -> Signal | None:
@@ -208,17 +219,15 @@ class LiveStrategyAdapter(StrategyAdapter):
         return True
 
     def _context(self, bar: Bar, position: StrategyPosition) -> BarContext[Any]:
-        end_ns = bar.end_ns
         bars: dict[BarSize, Sequence[Bar]] = {}
         indicators: dict[BarSize, Sequence[dict[str, float | None]]] = {}
         for size, series in self._series.items():
-            bars[size], indicators[size] = series.ended_by(end_ns)
+            is_own = size is self.primary  # its last bar is the one that triggers
+            bars[size], indicators[size] = series.shown() if is_own else series.ended_by(bar.end_ns)
         return BarContext(self.symbol, self.primary, self.parameters, bars, indicators, position, self._instrument)
 
     def _check(self, bar: Bar, signal: object) -> None:
         """What a strategy answers comes from outside: it is checked before anything is made of it."""
-        if signal is None:
-            return
         if not isinstance(signal, Signal):
             raise StrategyFailed(self.strategy.name, bar, f"it answered {type(signal).__name__}, not Signal or None")
         for name in ("stop_loss", "take_profit", "limit_price", "stop_price"):

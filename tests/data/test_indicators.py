@@ -101,7 +101,7 @@ def test_purging_what_is_no_longer_needed_changes_no_value(monkeypatch: pytest.M
         ours, theirs = bounded.update(bar), unbounded.update(bar)
         for name, value in theirs.items():
             assert ours[name] == (None if value is None else pytest.approx(value, rel=1e-9, abs=1e-9)), name
-    held = [add.__self__._held for _, _, add in bounded._running if hasattr(add.__self__, "_held")]
+    held = [add.__self__._held for *_, add in bounded._running if hasattr(add.__self__, "_held")]
     assert held
     assert max(held) < 500
 
