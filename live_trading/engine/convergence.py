@@ -35,6 +35,7 @@ from live_trading.orders.order_manager import OrderPlan, protection_set
 from live_trading.orders.protections import Protection, protection_prices
 from live_trading.projections.state import Discrepancy, ExitIntent, Operation, Order
 from live_trading.recovery.policies import decide, pauses_afterwards
+from live_trading.runtime import failpoint
 
 if TYPE_CHECKING:
     from live_trading.engine.operation_runner import OperationRunner
@@ -282,6 +283,7 @@ class Convergence:
         (order, *_) = unlike
         change = OrderChange(quantity=order.filled_quantity + held)
         manager = self._context.session(operation).orders
+        failpoint("protect.grow")
         refused = await manager.modify(order, change, "as large as the position")
         if refused is not None:
             await self._cancel(protections, f"protections are placed anew: {refused.text}")
@@ -324,6 +326,7 @@ class Convergence:
         ):
             if price is None:
                 continue
+            failpoint("protect.place")
             plan = OrderPlan(
                 side=side,
                 order_type=kind,

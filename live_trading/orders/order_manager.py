@@ -133,6 +133,7 @@ class OrderManager:
         entry, *children = orders
         evidence = f"never sent: {self.broker.name} takes no brackets, it is placed when the entry fills"
         await self._tell(children, lambda o: OrderNotPlaced(client_order_id=o.client_order_id, evidence=evidence))
+        failpoint("order.place.alone")
         return [entry]
 
     def _intents(
@@ -301,6 +302,7 @@ class OrderManager:
             command_id=command_id,
         )
         before = order.stop_price if order.purpose is OrderPurpose.STOP_LOSS else order.limit_price
+        failpoint("order.modify.intent")
         await self.live.append(facts.about(order, request, actor))
         await self._wait_for_token()
         failpoint("order.modify.before")
@@ -337,6 +339,7 @@ class OrderManager:
             )
             drafts.append(facts.about(order, moved, actor))
         await self.live.append(*drafts)
+        failpoint("order.modify.told")
         return None
 
     def forget_ended(self) -> None:
