@@ -117,7 +117,10 @@ class OrderManager:
         ``before`` is what led to it (a signal); without an explicit cause the order follows from the last of it.
         """
         drafts = list(before) + self._intents(operation, plan, caused_by, actor, len(before))
-        entries = await self.live.append(*drafts)
+        try:
+            entries = await self.live.append(*drafts)
+        finally:
+            self.gatekeeper.requested(operation)
         ids = [entry.data.client_order_id for entry in entries[len(before) :]]
         orders = [self.live.ledger.orders[identifier] for identifier in ids]
         if plan.purpose.reduces_risk:

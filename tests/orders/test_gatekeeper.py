@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from live_trading.domain.instrument import Instrument
 from live_trading.domain.values import AssetClass, OperationStatus, OrderType, PositionType, Side
 from live_trading.orders.gatekeeper import Breaker, Entering, Gatekeeper, Limits, Refusal, Situation, TokenBucket
+from live_trading.orders.rules import RULES
 from live_trading.projections import Ledger
 from live_trading.projections.state import Breaker as OpenBreaker
 from live_trading.projections.state import KillSwitch, Lot, Operation, Position
@@ -84,6 +86,58 @@ def rule_of(refusal: Refusal | None) -> str | None:
 def test_an_ordinary_entry_passes() -> None:
     made = operation()
     assert keeper_of(NO_LIMITS, made).check(entering(made), SITUATION) is None
+
+
+BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "KILL_SWITCH": ({"max_daily_loss": Decimal(1)}, {"prices": {1: Decimal(5000), 9: Decimal(4999)}}),
+    "OPERATION_NOT_ACTIVE": ({}, {}),
+    "BROKER_NOT_READY": ({}, {"broker_ready": False}),
+    "MARKET_CLOSED": ({}, {"market_open": False}),
+    "STALE_DATA": ({}, {"data_stale": True}),
+    "CIRCUIT_BREAKER": ({}, {}),
+    "MAX_POSITION_SIZE": ({"max_position_size": Decimal("0.5")}, {}),
+    "MAX_ORDER_NOTIONAL": ({"max_order_notional": Decimal(1)}, {}),
+    "MAX_EXPOSURE": ({"max_total_exposure": Decimal(1)}, {}),
+    "PRICE_SANITY": ({"price_sanity_pct": Decimal("0.0001")}, {}),
+    "RATE_LIMIT": ({}, {}),
+}
+"""For each rule, the limits and the circumstances under which it refuses; some are set up in the test itself."""
+
+
+@given(st.sets(st.sampled_from(sorted(BROKEN))))
+def test_whatever_is_wrong_at_once_the_first_rule_in_order_refuses_and_nothing_else_does(wrong: set[str]) -> None:
+    made, loser = operation(), operation(1, number=9, broker="other")
+    loser.currency = "CHF"
+    limits, situation = NO_LIMITS, SITUATION
+    for code in wrong:
+        limits, situation = replace(limits, **BROKEN[code][0]), replace(situation, **BROKEN[code][1])
+    keeper = keeper_of(limits, made, loser)
+    if "OPERATION_NOT_ACTIVE" in wrong:
+        made.status = OperationStatus.PAUSED
+    if "CIRCUIT_BREAKER" in wrong:
+        keeper.ledger.state.breaker = OpenBreaker(3, NOW + timedelta(seconds=1), 5)
+    if "RATE_LIMIT" in wrong:
+        while keeper.tokens.take(reduces_risk=False) == 0:
+            pass
+    refusal = keeper.check(entering(made, order_type=OrderType.LIMIT, limit_price=Decimal(5001)), situation)
+    assert rule_of(refusal) == next((rule.code for rule in RULES if rule.code in wrong), None)
+    assert keeper.tokens.take(reduces_risk=True) == 0, "an exit finds a token whatever was refused"
+
+
+def test_the_rules_stand_in_the_documented_order() -> None:
+    assert [rule.code for rule in RULES] == list(BROKEN)
+
+
+@given(asking=st.integers(2, 6), room=st.integers(0, 6))
+def test_operations_that_ask_at_once_share_what_is_left_of_a_limit(asking: int, room: int) -> None:
+    operations = [operation(number=number) for number in range(1, asking + 1)]
+    limits = replace(NO_LIMITS, max_total_exposure=Decimal(250_000 * room or 1), max_order_burst=100)
+    keeper = keeper_of(limits, *operations)
+    passed = [made for made in operations if keeper.check(entering(made), SITUATION) is None]
+    assert len(passed) == min(asking, room)
+    for made in passed:
+        keeper.requested(made)  # none of them was journaled, after all
+    assert (keeper.check(entering(operations[0]), SITUATION) is None) == bool(room)
 
 
 @pytest.mark.parametrize("status", [s for s in OperationStatus if s is not OperationStatus.ACTIVE])
