@@ -32,8 +32,8 @@ def page(result: BacktestResult) -> str:
         title=escape(title(result)),
         subtitle=escape(_subtitle(result)),
         headline="".join(_tile(*figure) for figure in shown[:_HEADLINE]),
-        figures="".join(_row(*figure) for figure in shown[_HEADLINE:]),
-        settings="".join(_row(name, value) for name, value in _settings(result)),
+        figures="".join(figure_row(*figure) for figure in shown[_HEADLINE:]),
+        settings="".join(figure_row(name, value) for name, value in _settings(result)),
         months=_months(result),
         data=embedded(_data(result)),
     )
@@ -70,7 +70,8 @@ def _tile(name: str, text: str, tone: int) -> str:
     return f'<div class="tile"><span>{escape(name)}</span><strong class="{_TONES[tone]}">{escape(text)}</strong></div>'
 
 
-def _row(name: str, text: str, tone: int = 0) -> str:
+def figure_row(name: str, text: str, tone: int = 0) -> str:
+    """A line of a table of figures."""
     return f'<tr><th>{escape(name)}</th><td class="{_TONES[tone]}">{escape(text)}</td></tr>'
 
 

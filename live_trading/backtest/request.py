@@ -9,6 +9,7 @@ from typing import Any
 from live_trading.backtest.data import Span
 from live_trading.domain.bar_size import BarSize
 from live_trading.domain.errors import InvalidInput
+from live_trading.domain.operation import OperationSettings
 from live_trading.engine.context import EngineConfig
 from live_trading.paper_exchange.catalogue import default_catalogue
 from live_trading.paper_exchange.core import AccountSettings, Catalogue
@@ -51,9 +52,16 @@ class BacktestRequest:
         return Span.between(self.first, self.end)
 
     def with_parameters(self, values: Mapping[str, Any]) -> "BacktestRequest":
-        """The same with other parameters of the strategy; a name with a dot in front is one of the operation's."""
+        """The same with other parameters of the strategy; a name with a dot in front is one of the operation's.
+
+        A stop's or target's value alone is one of the type there is, given or by default.
+        """
         own = {name[1:]: value for name, value in values.items() if name.startswith(".")}
         strategy = {name: value for name, value in values.items() if not name.startswith(".")}
+        for kind in ("stop_loss", "take_profit"):
+            name = f"{kind}_type"
+            if f"{kind}_value" in own and name not in own and name not in self.operation:
+                own[name] = self.config.operation_defaults.get(name, OperationSettings.model_fields[name].default)
         parameters = {**self.operation.get("strategy_config", {}), **strategy}
         return replace(self, operation={**self.operation, **own, "strategy_config": parameters})
 

@@ -13,6 +13,8 @@ from live_trading.backtest.page import page
 from live_trading.backtest.report import result_fields, show_result
 from live_trading.cli.operations import distance, parameter_values
 from live_trading.cli.shell import Answer, Shell
+from live_trading.cli.sweeping import SweepOptions
+from live_trading.cli.sweeping import sweep as run_swept
 from live_trading.config import Settings
 from live_trading.domain.bar_size import BarSize
 from live_trading.domain.errors import InvalidInput
@@ -45,15 +47,33 @@ def backtest(
         float | None, typer.Option("--stale-after", min=0, help="Refuse entries after so many seconds without a tick")
     ] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write the report as one HTML page")] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sweep",
+            metavar="NAME=VALUES",
+            help="Try them all: 5,8,13 or low:high:step; several: each with each; .NAME is a setting of the operation",
+        ),
+    ] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Runs of a sweep at once; all cores")] = None,
+    sort: Annotated[str | None, typer.Option("--sort", help="What a sweep is ranked by; net_profit")] = None,
+    random: Annotated[
+        int | None, typer.Option("--random", min=1, metavar="N", help="Only N combinations of a sweep, by chance")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Which chance; 0")] = None,
+    backend: Annotated[str | None, typer.Option("--backend", help="A sweep's: loky, or a cluster: dask, ray")] = None,
 ) -> Answer:
     """Run a strategy over recorded ticks or bars, with the engine that trades live and the exchange's own matching.
 
     What is not given comes from the configuration: limits and protections from risk_management, instruments and their
     costs from broker.paper.
     """
+    options = SweepOptions(tuple(sweep or ()), jobs, backend, sort, random, seed)
+    options.check()
+    check_page(html)
     operation: dict[str, Any] = {
         "strategy_name": strategy,
-        "strategy_config": parameter_values(strategy, param or []),
+        "strategy_config": parameter_values(strategy, param or [], is_whole=not options.axes),
         "quantity": quantity,
         "initial_capital": capital,
         **distance("stop_loss", stop, StopLossType),
@@ -71,6 +91,8 @@ def backtest(
         latency=latency,
         stale_after=stale_after,
     )
+    if options.axes:
+        return run_swept(shell, request, options, html)
     result = run_backtest(request)
     if html is not None:
         html.write_text(page(result), encoding="utf-8")
@@ -89,6 +111,12 @@ def request_of(settings: Settings, operation: dict[str, Any], **rest: Any) -> Ba
         account=AccountSettings(currency=paper.currency, cash=Decimal(paper.initial_balance)),
         **rest,
     )
+
+
+def check_page(path: Path | None) -> None:
+    """Refuse a place where no file can be written, before hours of work go there."""
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        raise InvalidInput("--html", f"{path} is not a file in a folder that is there", "Such as report.html")
 
 
 def moment(option: str, text: str | None) -> datetime | None:

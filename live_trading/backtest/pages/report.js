@@ -51,7 +51,7 @@ function grid(context, box, low, high, words) {
   context.textAlign = "left";
   context.textBaseline = "middle";
   context.lineWidth = 1;
-  for (const mark of marks(low, high, Math.max(2, Math.round(box.height / 55)))) {
+  for (const mark of marks(low, high, Math.max(2, Math.round(box.height / 32)))) {
     const y = Math.round(box.top + (1 - (mark - low) / (high - low)) * box.height) + 0.5;
     context.beginPath();
     context.moveTo(box.left, y);
@@ -183,7 +183,7 @@ const priceChart = surface("price", (context, width, height) => {
   }
   const seen = [];
   trades.forEach((trade, index) => { if (outAt[index] >= from - 1 && inAt[index] <= until + 1) seen.push(index); });
-  const quiet = seen.length > box.width / 3;
+  const quiet = seen.length > box.width / 12;  // so many signs would hide the price: lines alone
   for (const index of seen) drawTrade(context, index, x, y, quiet && index !== chosenTrade);
   context.restore();
   drawStrip(context, box, strip);
