@@ -99,7 +99,8 @@ class EngineRun:
         arguments = self.request.arguments(symbol, bar_size)
         outcome = self.command("create_operation", **arguments)
         if outcome.refused:
-            raise InvalidInput(str(outcome.result.get("field") or "operation"), str(outcome.result["detail"]))
+            field = str(outcome.result.get("field") or "operation")
+            raise InvalidInput(field, str(outcome.result["detail"]).removeprefix(f"{field}: "))
         ledger = self.engine.live.ledger
         identifier = object_id(str(outcome.result["operation_id"]), "operation_id")
         self._state = ledger.state

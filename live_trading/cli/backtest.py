@@ -71,13 +71,16 @@ def backtest(
     options = SweepOptions(tuple(sweep or ()), jobs, backend, sort, random, seed)
     options.check()
     check_page(html)
+    first, end = moment("--from", since), moment("--to", until)
+    if first is not None and end is not None and first >= end:
+        raise InvalidInput("--from", f"{since} is not before --to {until}", "Give the earlier one as --from")
     operation: dict[str, Any] = {
         "strategy_name": strategy,
         "strategy_config": parameter_values(strategy, param or [], is_whole=not options.axes),
         "quantity": quantity,
         "initial_capital": capital,
-        **distance("stop_loss", stop, StopLossType),
-        **distance("take_profit", target, TakeProfitType),
+        **distance("stop_loss", stop, StopLossType, "--stop"),
+        **distance("take_profit", target, TakeProfitType, "--target"),
     }
     if bar_size:
         operation["bar_sizes"] = [BarSize.parse(size, "--bar-size").value for size in bar_size]
@@ -86,8 +89,8 @@ def backtest(
         operation,
         data=tuple(data),
         symbol=asset,
-        first=moment("--from", since),
-        end=moment("--to", until),
+        first=first,
+        end=end,
         latency=latency,
         stale_after=stale_after,
     )

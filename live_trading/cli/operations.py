@@ -163,13 +163,15 @@ def json_or_text(text: str) -> Any:
         return text
 
 
-def distance(kind: str, text: str | None, types: type[StopLossType] | type[TakeProfitType]) -> dict[str, Any]:
+def distance(
+    kind: str, text: str | None, types: type[StopLossType] | type[TakeProfitType], option: str | None = None
+) -> dict[str, Any]:
     """``TYPE=VALUE`` or ``none`` as an operation's settings; nothing where nothing is given."""
     if text is None:
         return {}
     if text.lower() == "none":
         return {f"{kind}_type": None, f"{kind}_value": None}
-    option = "--" + kind.replace("_", "-")
+    option = option or "--" + kind.replace("_", "-")
     name, separator, value = text.partition("=")
     if not separator:
         raise InvalidInput(option, f'"{text}" is not of the form TYPE=VALUE', "Such as ATR=1.5, or none")
