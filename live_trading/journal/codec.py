@@ -11,6 +11,7 @@ An entry is encoded once, when it is numbered; the same bytes are sent again whe
 """
 
 import hashlib
+import struct
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from struct import Struct
@@ -26,6 +27,7 @@ from live_trading.domain.entries import CATALOGUE, Entry, EntryData
 from live_trading.domain.entries.upcasting import UPCASTERS, NoUpcaster, Upcaster, upcast
 from live_trading.domain.errors import InvalidInput
 from live_trading.journal.decimals import DecimalCodec
+from live_trading.journal.envelope import canonical_bytes
 from live_trading.journal.errors import ChainBroken, Damaged, EntryTooLarge, GapDetected, UnknownEntry
 from live_trading.journal.facts import reader_of
 from live_trading.journal.shapes import dump, has_models, has_open_values, nulls_that_matter, plain
@@ -101,26 +103,25 @@ class EntryCodec:
         :class:`EntryTooLarge`."""
         kind = type(data)
         facts = self._facts(data)
-        body = {
-            "_id": Int64(sequence_number),
-            "operation_id": operation_id,
-            "action_type": kind.ACTION_TYPE,
-            "action_version": kind.ACTION_VERSION,
-            "action_data": facts,
-            "timestamp": timestamp,
-            "epoch": epoch,
-            "actor": actor,
-            "correlation_id": Int64(correlation_id),
-            "causation_id": None if causation_id is None else Int64(causation_id),
-            "previous_hash": previous_hash,
-        }
         try:
-            encoded = bson.encode(body, codec_options=OPTIONS)
-        except (BSONError, OverflowError, ValueError, TypeError) as error:
+            encoded = bson.encode(facts, codec_options=OPTIONS)
+            canonical = canonical_bytes(
+                sequence_number,
+                operation_id,
+                kind.ACTION_TYPE,
+                kind.ACTION_VERSION,
+                encoded,
+                timestamp,
+                epoch,
+                actor,
+                correlation_id,
+                causation_id,
+                previous_hash,
+            )
+        except (BSONError, OverflowError, ValueError, TypeError, struct.error) as error:
             raise InvalidInput(kind.ACTION_TYPE, f"cannot be kept: {error}") from error
-        canonical = encoded[4:-1]
         digest = _sha256(canonical).digest()
-        size = len(encoded) + _AFTER_CANONICAL - 1
+        size = _LENGTH.size + len(canonical) + _AFTER_CANONICAL
         if size > MAX_ENTRY_BYTES:
             raise EntryTooLarge(kind.ACTION_TYPE, size, MAX_ENTRY_BYTES)
         if kind in self._open:

@@ -1,7 +1,7 @@
 """The one writer: numbers entries in memory, appends them in groups, and knows the fate of each.
 
-**Group commit.** One batch is in flight at a time; it holds whatever was queued meanwhile, at most 256 entries or
-256 KB. There is no timer: an append that meets no other goes out at once, from its own task.
+**Group commit.** One batch is in flight at a time; it holds whatever was queued meanwhile, at most 512 entries or
+512 KB. There is no timer: an append that meets no other goes out at once, from its own task.
 
 **Doubt.** When the store's answer is lost (an error of the network, a time-out, a duplicate key), the entries at those
 numbers are read back and compared: ours, then it succeeded; absent, then the same documents are sent again; another's,
@@ -26,11 +26,12 @@ from live_trading.journal.lease import Lease
 from live_trading.journal.store import Refused, Store, Uncertain
 from live_trading.runtime import Runtime, Tasks, failpoint
 
-MAX_BATCH_ENTRIES: Final = 256
-MAX_BATCH_BYTES: Final = 256 * 1024
+MAX_BATCH_ENTRIES: Final = 512
+MAX_BATCH_BYTES: Final = 512 * 1024
 MAX_QUEUED_ENTRIES: Final = 8192
 """Beyond this, ``append`` waits its turn before it numbers anything."""
 
+_WORTH_SENDING: Final = MAX_BATCH_ENTRIES // 4
 _MIN_BACKOFF: Final = 0.01
 _MAX_BACKOFF: Final = 0.5
 
@@ -40,11 +41,6 @@ class Numbered(NamedTuple):
 
     entry: Entry
     document: bytes
-
-
-class _Waiting(NamedTuple):
-    last: int
-    future: "asyncio.Future[None]"
 
 
 class Writer(JournalWriter):
@@ -63,7 +59,8 @@ class Writer(JournalWriter):
         self._numbered = head  # the last number given away, durable or not
         self._subscribers: list[OnDurable] = []
         self._queue: deque[Numbered] = deque()
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        """Who waits for which number."""
         self._for_room: deque[asyncio.Future[None]] = deque()
         self._unsettled: list[Numbered] = []
         self._busy = False
@@ -128,12 +125,12 @@ class Writer(JournalWriter):
             if not self._busy:
                 self._take()
                 self._wake.set()
-            waiting = _Waiting(numbered[-1].entry.sequence_number, asyncio.get_running_loop().create_future())
-            self._waiting.append(waiting)
-            await waiting.future
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append((self._numbered.sequence_number, future))
+            await future
         else:
             await self._write_at_once(numbered)
-        return tuple(item.entry for item in numbered)
+        return tuple([entry for entry, _ in numbered])
 
     def _check_open(self) -> None:
         if self._failure is not None:
@@ -163,14 +160,16 @@ class Writer(JournalWriter):
 
     def _number(self, drafts: Sequence[Draft]) -> list[Numbered]:
         """Give the drafts their numbers and bytes. All of them or, when one cannot be encoded, none."""
-        last = self._numbered
+        number, previous_hash, last_timestamp = self._numbered
         numbered: list[Numbered] = []
         timestamp = self._clock.now()
-        if last.timestamp is not None and timestamp < last.timestamp:
-            timestamp = last.timestamp
+        if last_timestamp is not None and timestamp < last_timestamp:
+            timestamp = last_timestamp
         for draft in drafts:
-            number = last.sequence_number + 1
-            correlation_id, causation_id = self._chain(draft, number, numbered)
+            number += 1
+            correlation_id, causation_id = number, None
+            if draft.caused_by is not None:
+                correlation_id, causation_id = self._chain(draft.caused_by, numbered)
             operation_id, data = draft.operation_id, draft.data
             entry, document = self._codec.encode(
                 sequence_number=number,
@@ -181,18 +180,16 @@ class Writer(JournalWriter):
                 actor=draft.actor,
                 correlation_id=correlation_id,
                 causation_id=causation_id,
-                previous_hash=last.hash,
+                previous_hash=previous_hash,
             )
             numbered.append(Numbered(entry, document))
-            last = Head(number, entry.hash, timestamp)
-        self._numbered = last
+            previous_hash = entry.hash
+        if numbered:
+            self._numbered = Head(number, previous_hash, timestamp)
         return numbered
 
     @staticmethod
-    def _chain(draft: Draft, number: int, before: Sequence[Numbered]) -> tuple[int, int | None]:
-        cause = draft.caused_by
-        if cause is None:
-            return number, None
+    def _chain(cause: Entry | Cause | Previous, before: Sequence[Numbered]) -> tuple[int, int]:
         if isinstance(cause, Previous):
             if not before:
                 raise ValueError("the first draft of an append has no draft before it to be caused by")
@@ -256,9 +253,9 @@ class Writer(JournalWriter):
             else:
                 return
             self._acknowledge(batch)
-            if len(self._queue) < MAX_BATCH_ENTRIES:
-                # Whoever was just told gets to append before the next batch is cut: that makes batches full. When one
-                # is full already it goes out first, and they are numbered while it is on its way.
+            if len(self._queue) < _WORTH_SENDING:
+                # Whoever was just told gets to append before the next batch is cut: that makes batches full. When there
+                # are enough already they go out first, and the others are numbered while these are on their way.
                 await asyncio.sleep(0)
 
     def _next_batch(self) -> list[Numbered]:
@@ -348,8 +345,8 @@ class Writer(JournalWriter):
         self._head = Head(newest.sequence_number, newest.hash, newest.timestamp)
         for on_durable in self._subscribers:
             on_durable(entries)
-        while self._waiting and self._waiting[0].last <= newest.sequence_number:
-            future = self._waiting.popleft().future
+        while self._waiting and self._waiting[0][0] <= newest.sequence_number:
+            _, future = self._waiting.popleft()
             if not future.done():
                 future.set_result(None)
         failpoint("journal.acknowledge.after")
@@ -374,9 +371,9 @@ class Writer(JournalWriter):
             self._attempt.reschedule(asyncio.get_running_loop().time())
         self._queue.clear()
         self._unsettled = []
-        for waiting in self._waiting:
-            if not waiting.future.done():
-                waiting.future.set_exception(error)
+        for _, future in self._waiting:
+            if not future.done():
+                future.set_exception(error)
         self._waiting.clear()
         for turn in self._for_room:
             if not turn.done():

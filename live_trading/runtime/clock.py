@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECONDS = tuple(timedelta(microseconds=count) for count in range(1000))
 
 # Linux's CLOCK_BOOTTIME goes on while the machine sleeps and while a process is stopped, so a lease that ran out
 # during a suspended laptop lid is seen to have run out. Elsewhere CLOCK_MONOTONIC is the best there is.
@@ -42,7 +43,7 @@ class SystemClock(Clock):
 
     def now(self) -> datetime:
         now = datetime.now(UTC)
-        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+        return now - _MICROSECONDS[now.microsecond % 1000]
 
     def now_ns(self) -> int:
         return time.time_ns()

@@ -278,6 +278,47 @@ def test_the_document_has_the_fields_in_the_order_that_is_documented() -> None:
     assert document["action_data"] == {"text": "x"}
 
 
+@given(
+    number=st.integers(1, 2**62),
+    operation=st.none() | st.binary(min_size=12, max_size=12).map(ObjectId),
+    at=st.datetimes(datetime(1970, 1, 1), datetime(2999, 1, 1)).map(
+        lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000, tzinfo=UTC)
+    ),
+    epoch=st.integers(0, 2**40),
+    actor=st.text(max_size=20),
+    cause=st.none() | st.integers(1, 2**62),
+)
+def test_the_envelope_is_what_the_driver_would_write(
+    number: int, operation: ObjectId | None, at: datetime, epoch: int, actor: str, cause: int | None
+) -> None:
+    entry, document = EntryCodec().encode(
+        sequence_number=number,
+        operation_id=operation,
+        data=NoteAdded(text="x"),
+        timestamp=at,
+        epoch=epoch,
+        actor=actor,
+        correlation_id=number,
+        causation_id=cause,
+        previous_hash=GENESIS_HASH,
+    )
+    body = {
+        "_id": Int64(number),
+        "operation_id": operation,
+        "action_type": "NOTE_ADDED",
+        "action_version": 1,
+        "action_data": {"text": "x"},
+        "timestamp": at,
+        "epoch": epoch,
+        "actor": actor,
+        "correlation_id": Int64(number),
+        "causation_id": None if cause is None else Int64(cause),
+        "previous_hash": GENESIS_HASH,
+        "hash": entry.hash,
+    }
+    assert document == bson.encode(body)
+
+
 @given(st.integers(0, 4), st.data())
 def test_any_changed_byte_is_found_in_the_entry_it_is_in(index: int, data: st.DataObject) -> None:
     documents = chain(5)
