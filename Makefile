@@ -1,12 +1,12 @@
 # Every target sets up what it needs in .venv first; a second run finds it done.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench lock format clean
+.PHONY: help setup run test test-crash-full check bench lock format clean
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 export PYTHON
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 setup: ## make .venv with the locked dependencies
 	@scripts/setup.sh
@@ -16,6 +16,9 @@ run: setup ## start the engine; ARGS="…" are passed on to "live-trading run"
 
 test: setup ## run every test; ARGS="…" are passed on to pytest
 	@$(PY) -m pytest $(ARGS)
+
+test-crash-full: setup ## kill engines and mongod at every single moment; an hour of it
+	@$(PY) -m pytest -m crash_full -s $(ARGS)
 
 check: setup ## lint, types, import rules, and that the generated files are up to date
 	@scripts/check.sh
