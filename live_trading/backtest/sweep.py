@@ -283,8 +283,11 @@ def _connected(backend: Backend, jobs: int | None) -> Iterator[None]:
             f"pip install {package}",
         )
     if backend is Backend.DASK:
+        settings = import_module("dask").config
+        if settings.get("logging.distributed", None) is None:  # it would tell every step of its own
+            settings.set({"logging.distributed": "error"})
         distributed = import_module(package)
-        is_there = import_module("dask").config.get("scheduler-address", None)
+        is_there = settings.get("scheduler-address", None)
         own: dict[str, Any] = {"threads_per_worker": 1, "n_workers": jobs, "dashboard_address": None}
         with distributed.Client(**({} if is_there else own)):
             yield
