@@ -236,13 +236,18 @@ def _spread(backend: Backend, jobs: int | None) -> Iterator[_Spread]:
             _kept_recording.cache_clear()
         return
     with _connected(backend, jobs), joblib.parallel_config(backend=backend.value):
-        parallel = joblib.Parallel(n_jobs=jobs or -1, return_as="generator")
+        # Ray gives all results together, when the last one is there.
+        parallel = joblib.Parallel(n_jobs=jobs or -1, return_as="list" if backend is Backend.RAY else "generator")
         with parallel:
             if backend is Backend.LOKY:
                 with _deaf_to_interrupts():
                     list(parallel(joblib.delayed(_settle_in)() for _ in range(jobs or 1)))
             run = joblib.delayed(_run)
-            yield lambda request, wanted: parallel(run(request, number, values, True) for number, values in wanted)
+
+            def spread(request: BacktestRequest, wanted: Sequence[tuple[int, dict[str, Any]]]) -> _Results:
+                yield from parallel(run(request, number, values, True) for number, values in wanted)
+
+            yield spread
 
 
 @contextmanager
@@ -296,7 +301,10 @@ def _connected(backend: Backend, jobs: int | None) -> Iterator[None]:
     import_module("ray.util.joblib").register_ray()
     address = os.environ.get("RAY_ADDRESS")
     ray.init(
-        address=address, **({} if address else {"num_cpus": jobs, "include_dashboard": False}), log_to_driver=False
+        address=address,
+        **({} if address else {"num_cpus": jobs, "include_dashboard": False}),
+        log_to_driver=False,
+        logging_level="ERROR",
     )
     try:
         yield
