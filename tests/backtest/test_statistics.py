@@ -1,13 +1,16 @@
 """The figures, against figures worked out by hand."""
 
+import json
 import math
+import re
 from datetime import UTC, datetime
+from html import escape
 
 import pytest
 
 from live_trading.backtest import BacktestRequest, BacktestResult, recording_of, run_backtest
 from live_trading.backtest.page import page
-from live_trading.backtest.report import equity_points, length, result_fields
+from live_trading.backtest.report import equity_points, figures, length, result_fields
 from live_trading.backtest.statistics import daily_returns, drawdown, sharpe, sortino, statistics
 from live_trading.domain.bar_size import BarSize
 from live_trading.domain.market import ns_from_utc
@@ -96,6 +99,16 @@ def test_the_fields_are_plain_and_the_page_needs_nothing_but_itself(result: Back
     assert "http" not in html.replace("http-equiv", "")
     assert "MomentumStrategy on EUR-USD, 1 min" in html
     assert html.count("<canvas") == 2
+    assert not re.findall(r"\bsrc=|\bhref=|@import|url\(|fetch\(|XMLHttp", html)
+    for figure in figures(result, statistics(result)):
+        assert f">{escape(figure.name)}<" in html
+        assert f">{escape(figure.text)}<" in html
+    held = re.search(r'id="data">(.*?)</script>', html, re.DOTALL)
+    assert held is not None
+    data = json.loads(held[1].replace("<\\/", "</"))
+    assert len(data["trades"]) == len(result.trades)
+    assert len(data["candles"]) == 5 * len(result.bars)
+    assert data["equity"][-1][1] == pytest.approx(result.equity[-1], abs=0.01)
 
 
 @pytest.mark.parametrize(
