@@ -17,10 +17,13 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 import psutil
+import structlog
 
 from live_trading.domain.errors import LiveTradingError
 from live_trading.paper_exchange.options import READY_FILE, PaperExchangeOptions
 from live_trading.runtime import Runtime
+
+_log = structlog.get_logger(__name__)
 
 _MODULE = "live_trading.paper_exchange"
 _LOG_FILE = "paper-exchange.log"
@@ -187,10 +190,10 @@ class PaperExchangeProcess:
             try:
                 self._ready = await self._spawn(self._with_port())
                 self.restarts += 1
-            except PaperExchangeFailed as error:
+                _log.info("the paper exchange was started again", pid=self._ready.pid, url=self._ready.url)
+            except (PaperExchangeFailed, OSError) as error:  # a full disk, say: it may have room again later
                 failures += 1
-                with self.log_path.open("a", encoding="utf-8") as log:
-                    log.write(f"restart failed: {error}\n")
+                _log.warning("the paper exchange has ended and cannot be started", reason=str(error))
 
     async def _end(self, pid: int, patience: float) -> None:
         """Ask it to end, and after ``patience`` seconds end it."""

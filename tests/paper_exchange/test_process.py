@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from structlog.testing import capture_logs
 
 from live_trading.brokers.errors import BrokerError, InDoubt, Retryable
 from live_trading.brokers.paper import PaperBroker
@@ -165,6 +166,20 @@ async def test_process_left_running_is_adopted_and_a_dead_one_is_replaced_on_its
     assert second.pid != first.pid
     await second.stop()
     assert not (manager.directory / READY_FILE).exists()
+
+
+async def test_restarts_that_fail_are_tried_again_until_one_succeeds(manager: Manager) -> None:
+    process = manager.process()
+    await process.start()
+    log = process.log_path
+    log.unlink()
+    log.mkdir()  # as good as a full disk: its file cannot be opened
+    with capture_logs() as said:
+        os.kill(process.pid, signal.SIGKILL)
+        await wait_for(lambda: any(entry["log_level"] == "warning" for entry in said))
+        log.rmdir()
+        await wait_for(lambda: process.restarts == 1)
+    assert "cannot be started" in said[0]["event"]
 
 
 async def test_hung_process_is_ended_before_another_is_started(manager: Manager) -> None:
