@@ -239,10 +239,14 @@ class Convergence:
         return found is not None and self._known_of(operation) == before
 
     def _known_of(self, operation: Operation) -> tuple[object, ...]:
+        """What matters: an entry that goes on filling does not, or its position would wait for protection until it has
+        stopped. Whoever sends something reads the quantity afterwards."""
         working = self._context.live.ledger.working_orders(operation)
-        return operation.quantity, operation.status, operation.exit_intent, [
+        side = (operation.quantity > 0) - (operation.quantity < 0)
+        return side, operation.status, operation.exit_intent, [
             (order.client_order_id, order.status, order.quantity, order.filled_quantity, order.doubt)
             for order in working
+            if order.purpose is not OrderPurpose.ENTRY
         ]  # fmt: skip
 
     # ---- protecting -------------------------------------------------------------------------------------------------
@@ -273,15 +277,18 @@ class Convergence:
     async def _cover(self, operation: Operation, protections: list[Order]) -> bool:
         """Protections placed apart from their entry are made as large as the position is by now; those of a bracket
         the broker keeps so. Whether all were."""
-        held = abs(operation.quantity)
-        unlike = [o for o in protections if o.parent_client_order_id is None and o.remaining != held]
-        if not unlike:
+
+        def unlike() -> list[Order]:
+            alone = (order for order in protections if order.parent_client_order_id is None)
+            return [order for order in alone if order.remaining != abs(operation.quantity)]
+
+        if not unlike():
             return True
         is_changing = any(order.cancel_requested or order.modify_requested for order in protections)
-        if is_changing or not await self._is_sure(operation):
+        if is_changing or not await self._is_sure(operation) or not unlike():
             return False
-        (order, *_) = unlike
-        change = OrderChange(quantity=order.filled_quantity + held)
+        (order, *_) = unlike()
+        change = OrderChange(quantity=order.filled_quantity + abs(operation.quantity))
         manager = self._context.session(operation).orders
         failpoint("protect.grow")
         refused = await manager.modify(order, change, "as large as the position")

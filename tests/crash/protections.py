@@ -41,15 +41,15 @@ def write_rising_tape(path: Path) -> None:
 
 
 def rising(tape: Path) -> Callable[[Path], PaperExchangeOptions]:
-    """An exchange that plays it, beginning with the first engine that listens, and fills orders in three parts."""
+    """An exchange that plays it, beginning with the first engine that listens, and fills orders in six parts."""
     base = PaperExchangeOptions(
-        data_dir=Path(), ticks=(tape,), symbol=SYMBOL, speed=_SPEED, wait_for_subscribers=1, max_fill=Decimal(1000)
+        data_dir=Path(), ticks=(tape,), symbol=SYMBOL, speed=_SPEED, wait_for_subscribers=1, max_fill=Decimal(500)
     )
     return lambda directory: replace(base, data_dir=directory)
 
 
 async def entry_in_parts(world: CrashWorld, mode: str) -> None:
-    """Three fills, and the protections growing with them."""
+    """Six fills, and the protections growing with them."""
     operation = await _created(world, mode)
     await world.until(lambda: _is_covered(operation), "a position that is protected")
 

@@ -11,6 +11,7 @@ from live_trading.domain.entries import Entry
 from live_trading.domain.values import OrderPurpose
 from live_trading.engine.context import EngineConfig
 from live_trading.orders.gatekeeper import Limits
+from live_trading.paper_exchange.faults import Fault, FaultKind
 from live_trading.simulation import World, run_virtual
 from live_trading.simulation.invariants import broken
 
@@ -115,5 +116,34 @@ def test_exits_and_protections_pass_while_every_entry_is_refused() -> None:
             assert await world.until(lambda: not operation.quantity, 10)
             assert await world.until(lambda: operation.refusals > 0, 60)
             assert {e.data.rule for e in await _entries(world, "SIGNAL_REFUSED")} == {"KILL_SWITCH"}
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("kind", [FaultKind.MARKET_CLOSED, FaultKind.DROP_BEFORE_ACCEPT])
+def test_orders_that_are_refused_or_not_answered_open_the_breaker_and_it_outlives_the_engine(kind: FaultKind) -> None:
+    async def main() -> None:
+        limits = {"circuit_breaker_failures": 2, "circuit_breaker_pause_seconds": 60.0, "slippage_protection": False}
+        async with _world(55, **limits) as world:
+            engine = await world.start_engine()
+            await _operations(world, 2)
+            world.exchange.faults.add(Fault(kind, count=None, seconds=0))
+            assert await world.until(lambda: engine.live.ledger.state.breaker is not None, 120)
+            world.exchange.faults.remove()
+            (opened,) = await _entries(world, "CIRCUIT_BREAKER_OPENED")
+            world.crash()
+            engine = await world.start_engine()
+            operations = engine.live.ledger.state.operations.values()
+            refusals = sum(op.refusals for op in operations)
+            assert await world.until(lambda: sum(op.refusals for op in operations) > refusals, 30)
+            told = (await _entries(world, "SIGNAL_REFUSED"))[-1].data
+            assert (told.rule, told.numbers) == (
+                "CIRCUIT_BREAKER",
+                {"failures": 2, "until": opened.data.until.isoformat()},
+            )
+            assert await world.until(lambda: any(op.quantity for op in operations), 120)
+            filled = await _entries(world, "ORDER_FILLED")
+            assert filled[0].timestamp > opened.data.until
+            assert await _entries(world, "CIRCUIT_BREAKER_CLOSED")
 
     run_virtual(main())
