@@ -9,7 +9,11 @@ import pytest
 from live_trading.brokers.types import Bracket
 from live_trading.simulation.scenarios import SCENARIOS, all_deaths, tell
 
-QUICK = {("entry_with_bracket", Bracket.LINKED), ("entry_with_bracket", Bracket.NONE), ("cancel_target", Bracket.ATOMIC)}
+QUICK = {
+    ("entry_with_bracket", Bracket.LINKED),
+    ("entry_with_bracket", Bracket.NONE),
+    ("cancel_target", Bracket.ATOMIC),
+}
 
 
 @pytest.mark.parametrize("bracket", Bracket)
