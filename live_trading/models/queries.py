@@ -4,17 +4,19 @@ Numbers are strings without an exponent, times are ISO 8601 in UTC, ids are hexa
 be shown: the command line and the HTTP interface ask the same questions.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Final
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar
 
 from bson import Decimal128, ObjectId
 from bson.errors import InvalidId
 from pydantic import BaseModel
 from pymongo import DESCENDING
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import OperationFailure
 
 from live_trading.domain.entries import Entry
 from live_trading.domain.errors import InvalidInput
@@ -31,6 +33,29 @@ Fields = dict[str, Any]
 
 MAX_ROWS: Final = 10_000
 _MARK_FIELDS: Final = ("current_price", "unrealized_pnl", "unrealized_pnl_pct", "priced_at", "marked_at")
+
+
+_PLAN_KILLED: Final = 175
+_TIMES: Final = 8  # a rebuild renames five collections; a question can meet each of them once
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def outliving_renames(question: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    """Ask again where MongoDB ended the question because a rebuild put a new collection in its place (code 175)."""
+
+    @wraps(question)
+    async def ask(*args: P.args, **kwargs: P.kwargs) -> T:
+        for _ in range(_TIMES - 1):
+            try:
+                return await question(*args, **kwargs)
+            except OperationFailure as error:
+                if error.code != _PLAN_KILLED:
+                    raise
+        return await question(*args, **kwargs)
+
+    return ask
 
 
 def plain(value: Any) -> Any:
@@ -74,6 +99,7 @@ def _document(document: Mapping[str, Any]) -> Fields:
     return result
 
 
+@outliving_renames
 async def _find(
     database: Database, collection: str, criteria: Mapping[str, Any], order_by: str, limit: int
 ) -> list[Fields]:
@@ -95,6 +121,7 @@ async def operations(database: Database, *, status: str | None = None, limit: in
     return [{**operation, "unrealized_pnl": _unrealized(operation, marks)} for operation in found]
 
 
+@outliving_renames
 async def operation(database: Database, operation_id: str) -> Fields | None:
     """One operation with its open position, working orders and last trades; None when there is none of that id."""
     key = object_id(operation_id, "operation_id")
@@ -109,6 +136,7 @@ async def operation(database: Database, operation_id: str) -> Fields | None:
     return result
 
 
+@outliving_renames
 async def _marks(database: Database) -> dict[str, Fields]:
     """Marks by position."""
     return {str(document["_id"]): _document(document) async for document in database[POSITION_MARKS].find()}
@@ -134,6 +162,7 @@ async def positions(
     return found
 
 
+@outliving_renames
 async def totals(database: Database) -> dict[str, Fields]:
     """Money by currency over all operations: realised, unrealised, commissions, and their number."""
     sums: dict[str, dict[str, Decimal]] = {}
@@ -171,6 +200,7 @@ async def orders(
     return await _find(database, ORDERS, criteria, "requested_at", limit)
 
 
+@outliving_renames
 async def order(database: Database, client_order_id: str) -> Fields | None:
     """One order; None when there is none."""
     document = await database[ORDERS].find_one({"client_order_id": client_order_id})

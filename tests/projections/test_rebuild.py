@@ -10,6 +10,7 @@ from live_trading.domain import entries as e
 from live_trading.domain.entries import Draft, Entry
 from live_trading.domain.values import Side
 from live_trading.journal import MongoJournalReader
+from live_trading.models.queries import orders
 from live_trading.projections import Checkpoint, Checkpoints, RebuildOvertaken, rebuild, verify_read_models
 from live_trading.projections.checkpoint import State, Target
 from live_trading.projections.documents import DOCUMENTS_VERSION
@@ -207,3 +208,29 @@ async def test_running_projector_gives_way_to_another_version_of_the_program(
     checkpoint = await Checkpoints(database).read()
     assert checkpoint is not None
     assert (checkpoint.state, checkpoint.fold_version) == (State.LIVE, "a newer one")
+
+
+async def test_questions_are_answered_while_collections_are_renamed(database: Database, runtime: Runtime) -> None:
+    await write_journal(database, runtime, eventful(rounds=300))
+    await project_all(database, runtime)
+    await runtime.tasks.close()
+    expected = await orders(database, limit=10_000)
+    assert len(expected) > 101, "more than the first batch of a cursor: there is something to be cut off"
+    rebuilt = asyncio.Event()
+
+    async def rebuild_again_and_again() -> None:
+        for _ in range(2):
+            await rebuild(database, MongoJournalReader(database), runtime, grace=0)
+        rebuilt.set()
+
+    async def ask() -> int:
+        asked = 0
+        while not rebuilt.is_set():
+            assert await orders(database, limit=10_000) == expected
+            asked += 1
+        return asked
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(rebuild_again_and_again())
+        asking = group.create_task(ask())
+    assert asking.result()
