@@ -12,7 +12,7 @@ from live_trading.brokers.in_process import InProcessBroker
 from live_trading.brokers.paper_types import PAPER_CAPABILITIES
 from live_trading.brokers.types import Placed, Rejected
 from live_trading.domain.market import Tick
-from live_trading.paper_exchange.core import AccountSettings, Catalogue, Order
+from live_trading.paper_exchange.core import AccountChanged, AccountSettings, Catalogue, Effect, Order, PositionChanged
 from live_trading.paper_exchange.exchange import SimulatedExchange
 from live_trading.runtime import Clock, Runtime
 
@@ -36,6 +36,11 @@ class BacktestExchange(SimulatedExchange):
         """The market's time goes on."""
         self.engine.advance(time_ns)
         self._step()
+
+    def _tell(self, effect: Effect, now: float) -> None:
+        # The engine counts its own position and money from fills, and hears nothing of what the account makes of them.
+        if not isinstance(effect, PositionChanged | AccountChanged):
+            super()._tell(effect, now)
 
     def working(self, symbol: str) -> list[Order]:
         """Orders that may trade at a price the market may come to."""

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from live_trading.data.bar_aggregator import MAX_FILLED_NS, BarAggregator, Gap
 from live_trading.data.tick_recorder import TickRecorder
@@ -37,8 +37,7 @@ class Feed(Protocol):
     async def unsubscribe(self, instrument: Instrument) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
+class Quote(NamedTuple):
     """The last price of a symbol. ``age`` is in seconds since it was received, on the steady clock."""
 
     symbol: str
@@ -125,6 +124,8 @@ class MarketData:
     ) -> None:
         self.unknown_ticks = 0
         """Ticks of symbols nobody subscribed to."""
+        self.closings = 0
+        """How many times bars were told."""
         self.received = 0.0
         """When what is being told was received, on the steady clock; set by whoever tells it."""
         self._feed = feed
@@ -245,6 +246,7 @@ class MarketData:
         for add, tell_bars in symbol.takers:
             bars = add(tick)
             if bars:
+                self.closings += 1
                 tell_bars(bars)
 
     def on_price(self, tick: Tick) -> None:
@@ -282,6 +284,7 @@ class MarketData:
             for shared in list(symbol.shared.values()):
                 bars = shared.aggregator.advance(time_ns)
                 if bars:
+                    self.closings += 1
                     shared.tell_bars(bars)
 
     def _listen(self, symbol: _SymbolFeed, time_ns: int) -> None:

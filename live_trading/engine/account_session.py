@@ -70,6 +70,8 @@ class AccountSession:
         self.doubts = doubts
         self.market = market
         self.ticks = ticks
+        self.untold = 0
+        """Ticks taken from the buffer of which the market has not been told yet."""
         self.ready = asyncio.Event()
         self.reconciliation = Reconciliation()
         """What reconciling at the last connection found."""
@@ -191,14 +193,24 @@ class AccountSession:
             self.ticks.put(item)
 
     async def _feed_market(self) -> None:
-        """Ticks to bars, apart from order events, so that neither waits for the other."""
+        """Ticks to bars, apart from order events, so that neither waits for the other.
+
+        After bars have closed whoever has a signal goes first: the next tick may close the bars of hundreds more.
+        """
+        market = self.market
         while True:
-            for received, item in await self.ticks.take_received():
-                self.market.received = received
+            taken = await self.ticks.take_received()
+            self.untold = len(taken)
+            for received, item in taken:
+                market.received = received
+                closings = market.closings
                 if isinstance(item, int):
-                    self.market.on_market_time(item)
+                    market.on_market_time(item)
                 else:
-                    self.market.on_tick(item)
+                    market.on_tick(item)
+                self.untold -= 1
+                if market.closings != closings:
+                    await asyncio.sleep(0)
 
     async def _keep_reconciled(self) -> None:
         while True:

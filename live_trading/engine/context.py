@@ -1,6 +1,6 @@
 """What the parts of one engine share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 from live_trading.data import MAX_FILLED_NS, BackFill, BarStore
 from live_trading.domain.instrument import Instrument
 from live_trading.engine.account_session import AccountSession, SessionTimes
+from live_trading.engine.turns import Turns
 from live_trading.observability import Latency
 from live_trading.orders.gatekeeper import Gatekeeper, Limits, Situation
 from live_trading.projections.live import LiveLedger
@@ -69,6 +70,8 @@ class EngineContext:
     latency: Latency | None = None
     """What is told when a bar closes and a signal is given; None where nobody asks how long things take."""
     back_fills: dict[str, BackFill] = field(default_factory=dict)
+    turns: Turns = field(default_factory=Turns)
+    """For what an operation does when nobody waits for it."""
 
     def session(self, operation: Operation) -> AccountSession:
         return self.sessions[operation.broker]
@@ -90,16 +93,6 @@ class EngineContext:
             return None
         return TrustedPrice(quote.price, quote.age)
 
-    def prices(self) -> dict[int, Decimal]:
-        """Last prices by operation, for operations that hold something or may."""
-        result = {}
-        for operation in self.live.ledger.state.operations.values():
-            session = self.sessions.get(operation.broker)
-            quote = session.market.last_price(operation.symbol) if session is not None else None
-            if quote is not None:
-                result[operation.number] = quote.price
-        return result
-
     def market_open(self, operation: Operation, instrument: Instrument) -> bool:
         """Whether the instrument trades, by the market's own time."""
         market_ns = self.session(operation).broker.market_time_ns()
@@ -116,5 +109,27 @@ class EngineContext:
             last_price=quote.price if quote is not None else None,
             data_stale=session.market.is_stale(operation.symbol),
             data_age=quote.age if quote is not None else None,
-            prices=self.prices(),
+            prices=LastPrices(self),
         )
+
+
+class LastPrices(Mapping[int, Decimal]):
+    """Last prices by operation number, each looked up when it is asked for: most entries ask for a few of hundreds."""
+
+    def __init__(self, context: EngineContext) -> None:
+        self._sessions = context.sessions
+        self._operations = context.live.ledger.state.operations
+
+    def __getitem__(self, number: int) -> Decimal:
+        operation = self._operations[number]
+        session = self._sessions.get(operation.broker)
+        quote = session.market.last_price(operation.symbol) if session is not None else None
+        if quote is None:
+            raise KeyError(number)
+        return quote.price
+
+    def __iter__(self) -> Iterator[int]:
+        return (number for number in self._operations if number in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

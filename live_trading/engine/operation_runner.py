@@ -95,6 +95,7 @@ class OperationRunner:
         self._stopped = asyncio.Event()
         self._subscriptions: list[Subscription] = []
         self._traces: dict[int, Trace] = {}
+        self._asked_for_turn = False
         self._signals = SignalDesk(context, self)
         self._convergence = Convergence(context, self)
 
@@ -112,7 +113,7 @@ class OperationRunner:
     @property
     def is_idle(self) -> bool:
         """Whether it is not at work and nothing waits for it."""
-        waits = self._bars or self._answers or self._jobs or self._supply.is_filling
+        waits = self._bars or self._answers or self._unstored or self._jobs or self._supply.is_filling
         return not (self._at_work or self._wake.rung or waits)
 
     @property
@@ -138,8 +139,8 @@ class OperationRunner:
         """
         # Of bars that end together the primary one comes last: the strategy then sees the others, which are closed too.
         ordered = bars if len(bars) == 1 else in_order(bars, self.settings.primary_bar_size)
-        if self._context.latency is not None:
-            self._follow(self._context.latency, ordered)
+        latency = self._context.latency
+        closed_at = 0.0 if latency is None else self._context.runtime.clock.monotonic()
         taken = 0
         if self._supply.is_joining and len(joined := self._supply.joined(ordered)) > len(ordered):
             self._bars.extend(joined)
@@ -155,8 +156,18 @@ class OperationRunner:
                 self._unstored += ordered[:taken]
         if taken < len(ordered):
             self._bars.extend(ordered[taken:])
-        if self._bars or self._answers or self._unstored:
+        if self._bars or self._answers:
             self._wake.ring()
+        elif self._unstored and not self._asked_for_turn:
+            self._asked_for_turn = True
+            self._context.turns.ask(self._take_turn)
+        if latency is not None:
+            self._follow(latency, ordered, closed_at)
+
+    def _take_turn(self) -> None:
+        """Bars wait to be stored, and nothing more urgent is at hand."""
+        self._asked_for_turn = False
+        self._wake.ring()
 
     def on_gap(self, gap: Gap) -> None:
         """Bars are missing before the next one. It waits until the broker has been asked for them."""
@@ -164,10 +175,13 @@ class OperationRunner:
             self._bars.append(gap)
             self._wake.ring()
 
-    def _follow(self, latency: Latency, bars: list[Bar]) -> None:
+    def _follow(self, latency: Latency, bars: list[Bar], closed_at: float) -> None:
         """Note when what closed these bars was received, for the signal that may follow."""
-        trace = latency.bar_closed(self._context.session(self.operation).market.received)
-        self._traces |= {bar.end_ns: trace for bar in bars if bar.bar_size is self.settings.primary_bar_size}
+        trace = latency.bar_closed(self._context.session(self.operation).market.received, closed_at)
+        primary = self.settings.primary_bar_size
+        for bar in bars:
+            if bar.bar_size is primary:
+                self._traces[bar.end_ns] = trace
 
     @property
     def _may_answer_at_once(self) -> bool:

@@ -14,7 +14,7 @@ from live_trading.domain.entries import (
 )
 from live_trading.domain.errors import InvalidInput
 from live_trading.domain.market import Bar
-from live_trading.domain.values import OrderPurpose, OrderType, Side, SignalType
+from live_trading.domain.values import OrderPurpose, OrderType, Side, SignalType, StopLossType, TakeProfitType
 from live_trading.engine.context import EngineContext
 from live_trading.engine.convergence import RESTING_ENTRY
 from live_trading.orders.gatekeeper import Entering, Refusal
@@ -67,11 +67,7 @@ class SignalDesk:
 
     def _generated(self, signal: Signal, bar: Bar) -> SignalGenerated:
         instrument = self._runner.instrument
-        prices = {
-            name: None if price is None else instrument.round_price(price)
-            for name in ("limit_price", "stop_price", "stop_loss", "take_profit")
-            for price in (getattr(signal, name),)
-        }
+        round_price = instrument.round_price
         return SignalGenerated(
             signal=signal.type,
             symbol=bar.symbol,
@@ -81,7 +77,10 @@ class SignalDesk:
             price=bar.close,
             reason=signal.reason,
             inputs=dict(signal.inputs),
-            **prices,
+            limit_price=None if signal.limit_price is None else round_price(signal.limit_price),
+            stop_price=None if signal.stop_price is None else round_price(signal.stop_price),
+            stop_loss=None if signal.stop_loss is None else round_price(signal.stop_loss),
+            take_profit=None if signal.take_profit is None else round_price(signal.take_profit),
         )
 
     async def _refuse(self, generated: Draft | None, refusal: Refusal, cause: Entry | None = None) -> None:
@@ -132,8 +131,11 @@ class SignalDesk:
         settings, instrument = self._runner.settings, self._runner.instrument
         order_type = _order_type(signal)
         price = signal.limit_price or signal.stop_price or last
-        wanted = protection_prices(settings, instrument, side, price, self._runner.atr)
-        wanted = Protection(signal.stop_loss or wanted.stop_loss, signal.take_profit or wanted.take_profit)
+        wants_atr = settings.stop_loss_type is StopLossType.ATR or settings.take_profit_type is TakeProfitType.ATR
+        atr = self._runner.atr if wants_atr else None
+        wanted = protection_prices(settings, instrument, side, price, atr)
+        if signal.stop_loss is not None or signal.take_profit is not None:
+            wanted = Protection(signal.stop_loss or wanted.stop_loss, signal.take_profit or wanted.take_profit)
         quantity = entry_quantity(settings, instrument, self._runner.operation.current_capital, price, wanted.stop_loss)
         return OrderPlan(
             side=side,

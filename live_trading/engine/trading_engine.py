@@ -366,7 +366,7 @@ class TradingEngine:
     def is_quiet(self) -> bool:
         """Whether everything that came from the markets has been handled: no tick waits, no operation is at work."""
         sessions = self.context.sessions.values()
-        return not any(session.ticks.depth for session in sessions) and all(
+        return not any(session.ticks.depth or session.untold for session in sessions) and all(
             runner.is_idle for runner in self._runners.values()
         )
 

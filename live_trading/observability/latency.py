@@ -55,19 +55,27 @@ class Latency:
         )  # fmt: skip
         self._histograms = {stage: (stages.labels(stage), totals.labels(stage)) for stage in STAGES}
         self._monotonic = clock.monotonic
-        self._signals: dict[int, Trace] = {}
+        self._signals: dict[int, tuple[Trace, float]] = {}
         self._orders: OrderedDict[str, Trace] = OrderedDict()
 
-    def bar_closed(self, received: float) -> Trace:
-        """A bar closed by what was received then."""
+    def bar_closed(self, received: float, at: float | None = None) -> Trace:
+        """A bar closed by what was received then, now or at ``at``."""
         trace = Trace(received, received)
-        self._reach("bar_closed", trace, self._monotonic())
+        self._reach("bar_closed", trace, self._monotonic() if at is None else at)
         return trace
 
     def signal(self, operation: int, trace: Trace) -> None:
-        """The operation of that number answered the bar with a signal."""
-        self._reach("signal", trace, self._monotonic())
-        self._signals[operation] = trace
+        """The operation of that number answered the bar with a signal. It is counted with what comes of it: the order
+        that follows must not wait for that."""
+        self._signalled(operation)
+        self._signals[operation] = trace, self._monotonic()
+
+    def _signalled(self, operation: int) -> Trace | None:
+        """Count the operation's last signal, if that was not done yet."""
+        trace, at = self._signals.pop(operation, (None, 0.0))
+        if trace is not None:
+            self._reach("signal", trace, at)
+        return trace
 
     def on_entries(self, entries: Iterable[Entry], sent_at: Callable[[str], float | None]) -> None:
         """Entries have become durable. ``sent_at`` tells when an order was sent, by its client order id."""
@@ -76,7 +84,7 @@ class Latency:
             if isinstance(data, OrderRequested):
                 self._requested(entry, data)
             elif isinstance(data, SignalRefused) and entry.operation_id is not None:
-                self._signals.pop(sequence_of(entry.operation_id), None)
+                self._signalled(sequence_of(entry.operation_id))
             elif isinstance(data, OrderPlaced) and (trace := self._orders.pop(data.client_order_id, None)) is not None:
                 sent = sent_at(data.client_order_id)
                 if sent is not None:
@@ -86,7 +94,7 @@ class Latency:
     def _requested(self, entry: Entry, data: OrderRequested) -> None:
         if data.purpose.is_protection or entry.operation_id is None:
             return
-        trace = self._signals.pop(sequence_of(entry.operation_id), None)
+        trace = self._signalled(sequence_of(entry.operation_id))
         if trace is None:
             return
         self._reach("durable", trace, self._monotonic())

@@ -13,7 +13,7 @@ from decimal import Decimal
 from live_trading.domain.entries import KillSwitchTripped
 from live_trading.domain.instrument import Instrument
 from live_trading.domain.values import Side
-from live_trading.orders.money import day_results
+from live_trading.orders.money import DayResults
 from live_trading.orders.rules import RULES, Entering, Limits, Refusal, Situation, notional
 from live_trading.projections.ledger import Ledger
 from live_trading.projections.state import Operation
@@ -75,6 +75,7 @@ class Gatekeeper:
         self.ledger = ledger
         self.tokens = TokenBucket(limits.max_orders_per_second, limits.max_order_burst, monotonic)
         self.breaker = Breaker(limits)
+        self._day = DayResults(ledger)
         self.passed: dict[int, Decimal] = {}
         """The value of entries that were let pass and are not in the ledger yet, by operation."""
 
@@ -97,7 +98,7 @@ class Gatekeeper:
 
     def loss_beyond_limits(self, situation: Situation) -> KillSwitchTripped | None:
         """Whether the day's loss calls for the kill switch."""
-        for day in day_results(self.ledger.state.operations.values(), situation.prices):
+        for day in self._day.at(situation.prices):
             limits = [(self.limits.max_daily_loss, "max_daily_loss")]
             if self.limits.max_loss_pct is not None:
                 limits.append((self.limits.max_loss_pct * day.capital, "max_loss_pct of capital"))
