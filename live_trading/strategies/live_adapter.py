@@ -78,11 +78,6 @@ class _Series:
         first = last - self.kept if last > self.kept else 0
         return bars[first:last], self.values[first:last]
 
-    def shown(self) -> tuple[Sequence[Bar], Sequence[dict[str, float | None]]]:
-        """The last ``kept`` bars: those that had ended by the end of the last one."""
-        kept = self.kept
-        return self.bars[-kept:], self.values[-kept:]
-
 
 class LiveStrategyAdapter(StrategyAdapter):
     """One strategy with one set of parameters over one instrument's bars.
@@ -129,16 +124,18 @@ class LiveStrategyAdapter(StrategyAdapter):
                 f"{strategy.name} looks at {names}, which is not among them",
                 "Add it to bar_sizes, or change the strategy's parameters",
             )
-        self._ready = False
-        self._series = self._fresh()
+        self._begin_anew()
 
-    def _fresh(self) -> dict[BarSize, _Series]:
-        return {
+    def _begin_anew(self) -> None:
+        self._ready = False
+        self._series = {
             size: _Series(
                 size, self.warmup.get(size, 0), self._window.get(size, 0), IndicatorSet(self._specs.get(size, ()))
             )
             for size in self.bar_sizes
         }
+        self._own = self._series[self.primary]
+        self._others = [series for size, series in self._series.items() if size is not self.primary]
 
     def _history(self) -> Mapping[BarSize, int]:
         return {
@@ -165,8 +162,7 @@ class LiveStrategyAdapter(StrategyAdapter):
 
     def warm_up(self, bars: Mapping[BarSize, Iterable[Bar]]) -> None:
         """Forget everything and read these bars, oldest first, without asking for signals."""
-        self._ready = False
-        self._series = self._fresh()
+        self._begin_anew()
         for size, several in bars.items():
             for bar in several:
                 self._take(size, bar)
@@ -219,12 +215,13 @@ class LiveStrategyAdapter(StrategyAdapter):
         return True
 
     def _context(self, bar: Bar, position: StrategyPosition) -> BarContext[Any]:
-        bars: dict[BarSize, Sequence[Bar]] = {}
-        indicators: dict[BarSize, Sequence[dict[str, float | None]]] = {}
-        for size, series in self._series.items():
-            is_own = size is self.primary  # its last bar is the one that triggers
-            bars[size], indicators[size] = series.shown() if is_own else series.ended_by(bar.end_ns)
-        return BarContext(self.symbol, self.primary, self.parameters, bars, indicators, position, self._instrument)
+        own, primary = self._own, self.primary  # the last of its own bars is the one that triggers
+        bars: dict[BarSize, Sequence[Bar]] = {primary: own.bars[-own.kept :]}
+        indicators: dict[BarSize, Sequence[dict[str, float | None]]] = {primary: own.values[-own.kept :]}
+        for series in self._others:
+            size = series.bar_size
+            bars[size], indicators[size] = series.ended_by(bar.end_ns)
+        return BarContext(self.symbol, primary, self.parameters, bars, indicators, position, self._instrument)
 
     def _check(self, bar: Bar, signal: object) -> None:
         """What a strategy answers comes from outside: it is checked before anything is made of it."""
