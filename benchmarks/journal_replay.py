@@ -23,9 +23,10 @@ from benchmarks.measuring import Result
 from benchmarks.place import Place
 from benchmarks.workload import journal
 from live_trading.domain.entries import Entry
-from live_trading.journal import EntryCodec, MongoJournalReader, MongoSnapshots, Snapshot, collector_paused
+from live_trading.journal import EntryCodec, MongoJournalReader, MongoSnapshots, Snapshot
 from live_trading.journal.mongo_store import JOURNAL, MongoSource, MongoStore
 from live_trading.projections import FOLD_VERSION, Ledger, apply
+from live_trading.runtime import collector_paused
 
 Database = AsyncDatabase[dict[str, Any]]
 TAIL = 1000

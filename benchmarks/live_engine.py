@@ -18,7 +18,7 @@ from live_trading.orders.gatekeeper import Limits
 from live_trading.paper_exchange.catalogue import default_catalogue
 from live_trading.paper_exchange.core import AccountSettings
 from live_trading.projections import Ledger, apply
-from live_trading.runtime import Runtime
+from live_trading.runtime import Runtime, settle_collector
 
 BROKER = "paper"
 _CONFIG = EngineConfig(limits=Limits(max_orders_per_second=10_000, max_order_burst=10_000))
@@ -80,6 +80,7 @@ async def live_engine(runtime: Runtime, *, write_seconds: float, latency: Latenc
     engine = TradingEngine(journal, reader, ledger, brokers, MemoryBarStore(), inbox, runtime, _CONFIG, latency=latency)
     try:
         await engine.start()
+        settle_collector()  # as the service does
         yield LiveEngine(engine, exchange, inbox)
         await engine.close("the benchmark is over")
     finally:

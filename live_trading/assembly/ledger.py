@@ -7,6 +7,7 @@ import structlog
 
 from live_trading.journal import ChainBroken, Head, JournalReader, Snapshots
 from live_trading.projections import FOLD_VERSION, Ledger, apply
+from live_trading.runtime import collector_paused
 
 _log = structlog.get_logger(__name__)
 
@@ -26,14 +27,20 @@ async def restore_ledger(reader: JournalReader, snapshots: Snapshots, head: Head
     ledger, chain_hash = await _from_snapshot(reader, snapshots, head.sequence_number)
     began = ledger.sequence_number
     if began < head.sequence_number:
-        async for entries in reader.read_batches(began, head.sequence_number):
-            first = entries[0]
-            if first.sequence_number == began + 1 and began and first.previous_hash != chain_hash:
-                raise ChainBroken(first.sequence_number, f"it does not follow from entry {began}, as of the snapshot")
-            for entry in entries:
-                apply(ledger, entry)
-            ledger.forget_changes()
+        with collector_paused():
+            await _fold(ledger, chain_hash, reader, head.sequence_number)
     return Restored(ledger, began)
+
+
+async def _fold(ledger: Ledger, chain_hash: bytes, reader: JournalReader, to: int) -> None:
+    began = ledger.sequence_number
+    async for entries in reader.read_batches(began, to):
+        first = entries[0]
+        if first.sequence_number == began + 1 and began and first.previous_hash != chain_hash:
+            raise ChainBroken(first.sequence_number, f"it does not follow from entry {began}, as of the snapshot")
+        for entry in entries:
+            apply(ledger, entry)
+        ledger.forget_changes()
 
 
 async def _from_snapshot(reader: JournalReader, snapshots: Snapshots, at_most: int) -> tuple[Ledger, bytes]:

@@ -41,7 +41,7 @@ from live_trading.journal.mongo_store import MongoStore
 from live_trading.models import commands
 from live_trading.observability import Latency
 from live_trading.projections.projector import Projector
-from live_trading.runtime import Clock, IdSource, Runtime, SystemClock, SystemIds, Tasks
+from live_trading.runtime import Clock, IdSource, Runtime, SystemClock, SystemIds, Tasks, settle_collector
 
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -308,6 +308,7 @@ class _Life:
         self._side.start(self._pass_on_stop(engine), "stop")
         try:
             await engine.start()
+            settle_collector()
             self.traded = True
             self._status.move(Phase.TRADING)
             await engine.run()

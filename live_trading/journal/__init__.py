@@ -18,7 +18,6 @@ from live_trading.journal.errors import (
 from live_trading.journal.memory import MemoryJournal, MemoryJournalReader, MemoryStore
 from live_trading.journal.mongo import MongoJournal, MongoJournalReader
 from live_trading.journal.opening import Opener
-from live_trading.journal.reader import collector_paused
 from live_trading.journal.snapshots import Found, MemorySnapshots, MongoSnapshots, Snapshot, Snapshots
 from live_trading.journal.verify import Anchor, Report, verify
 
@@ -52,6 +51,5 @@ __all__ = [
     "Snapshot",
     "Snapshots",
     "UnknownEntry",
-    "collector_paused",
     "verify",
 ]

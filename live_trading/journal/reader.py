@@ -1,8 +1,7 @@
 """Reads the journal in order: numbers without a gap, every hash checked, every entry decoded."""
 
-import gc
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from itertools import islice
 
 from live_trading.domain.entries import GENESIS_HASH, Entry
@@ -13,22 +12,6 @@ from live_trading.journal.store import Source
 from live_trading.runtime import Clock, SystemClock
 
 _RECONNECT_SECONDS = 0.25
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Pause the garbage collector while many entries are read and folded.
-
-    What is made of them has no cycles, so nothing is left lying about; the collector would only walk through a growing
-    ledger again and again.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 class Reader(JournalReader):
