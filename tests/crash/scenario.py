@@ -35,8 +35,8 @@ async def play(world: CrashWorld, mode: str) -> None:
 
     await world.until(lambda: _is_in(operation), "a position with its protections")
     await _move_stop(world, operation, identifier)
-    await world.until(lambda: _filled(operation, OrderPurpose.EXIT) == 1, "an exit by signal")
-    await world.until(lambda: _filled(operation, OrderPurpose.STOP_LOSS) == 1, "a stop that is hit")
+    await world.until(lambda: _filled(operation, OrderPurpose.EXIT) >= 1, "an exit by signal")
+    await world.until(lambda: _filled(operation, OrderPurpose.STOP_LOSS) >= 1, "a stop that is hit")
     await world.until(lambda: _is_in(operation), "a third position")
     target = _working(operation, OrderPurpose.TAKE_PROFIT)
     await world.ask("cancel_order", client_order_id=target)
