@@ -12,7 +12,7 @@ from live_trading.brokers.in_process import InProcessBroker
 from live_trading.brokers.paper_types import PAPER_CAPABILITIES
 from live_trading.brokers.types import Placed, Rejected
 from live_trading.domain.market import Tick
-from live_trading.paper_exchange.core import AccountChanged, AccountSettings, Catalogue, Effect, Order, PositionChanged
+from live_trading.paper_exchange.core import AccountSettings, Catalogue, Order
 from live_trading.paper_exchange.exchange import SimulatedExchange
 from live_trading.runtime import Clock, Runtime
 
@@ -26,6 +26,8 @@ class BacktestExchange(SimulatedExchange):
 
     def __init__(self, catalogue: Catalogue, account: AccountSettings, clock: Clock) -> None:
         super().__init__(catalogue, clock=clock, accounts=(account,), market_time="feed")
+        # The engine counts its own position and money from fills, and hears nothing of what the account makes of them.
+        self.engine.tells_money = False
 
     def on_tick(self, tick: Tick) -> None:
         """The market moves: orders trade, and what came of it is told."""
@@ -36,11 +38,6 @@ class BacktestExchange(SimulatedExchange):
         """The market's time goes on."""
         self.engine.advance(time_ns)
         self._step()
-
-    def _tell(self, effect: Effect, now: float) -> None:
-        # The engine counts its own position and money from fills, and hears nothing of what the account makes of them.
-        if not isinstance(effect, PositionChanged | AccountChanged):
-            super()._tell(effect, now)
 
     def working(self, symbol: str) -> list[Order]:
         """Orders that may trade at a price the market may come to."""

@@ -1,10 +1,10 @@
 """The one ordered, bounded stream of a broker connection's events."""
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 
 from live_trading.brokers.types import BrokerEvent, Disconnected, MarketTime, TickEvent
+from live_trading.runtime import Bell
 
 
 class EventQueue:
@@ -21,7 +21,7 @@ class EventQueue:
         self._taken = taken
         self._events: deque[BrokerEvent] = deque()
         self._ticks = 0
-        self._ready = asyncio.Event()
+        self._ready = Bell()
         self._closed = False
         self.busy = False
         """Whether the consumer is at work on an event it has taken."""
@@ -47,14 +47,14 @@ class EventQueue:
             return
         self._events.append(event)
         self._ticks += isinstance(event, TickEvent)
-        self._ready.set()
+        self._ready.ring()
 
     def close(self, reason: str) -> None:
         """End the stream: what waits is still given out, then ``Disconnected``."""
         if not self._closed:
             self._closed = True
             self._events.append(Disconnected(reason))
-            self._ready.set()
+            self._ready.ring()
 
     def _make_room(self) -> bool:
         if not self._ticks:
@@ -69,8 +69,7 @@ class EventQueue:
         """The events in order, ending after ``Disconnected``. For one consumer."""
         while True:
             while not self._events:
-                self._ready.clear()
-                await self._ready.wait()
+                await self._ready.taken()
             event = self._events.popleft()
             self._ticks -= isinstance(event, TickEvent)
             self.busy = True

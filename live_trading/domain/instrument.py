@@ -65,11 +65,7 @@ class TradingHours(BaseModel):
 
     def _is_scheduled(self, at: datetime) -> bool:
         """Whether it is a session's time by the week alone."""
-        if not self.sessions:
-            return True
-        local = at.astimezone(ZoneInfo(self.timezone))
-        second = local.weekday() * 86_400 + local.hour * 3600 + local.minute * 60 + local.second
-        return any((second - start) % _WEEK < length for start, length in _spans(self.sessions))
+        return not self.sessions or _is_in_session(self.timezone, self.sessions, at)
 
     def next_open(self, at: datetime) -> datetime:
         """The first moment from ``at`` on (to the minute) when the market trades; ``at`` itself if it does now."""
@@ -112,6 +108,13 @@ class TradingHours(BaseModel):
         if start > local:
             start = datetime.combine(local.date() - timedelta(days=1), time(hour, minute), zone)
         return start.astimezone(UTC)
+
+
+@lru_cache(maxsize=1024)  # the engine and its exchange, and every instrument of one schedule, ask for the same moment
+def _is_in_session(timezone: str, sessions: tuple[tuple[str, str], ...], at: datetime) -> bool:
+    local = at.astimezone(ZoneInfo(timezone))
+    second = local.weekday() * 86_400 + local.hour * 3600 + local.minute * 60 + local.second
+    return any((second - start) % _WEEK < length for start, length in _spans(sessions))
 
 
 @lru_cache(maxsize=64)

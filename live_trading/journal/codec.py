@@ -125,9 +125,10 @@ class EntryCodec:
         if size > MAX_ENTRY_BYTES:
             raise EntryTooLarge(kind.ACTION_TYPE, size, MAX_ENTRY_BYTES)
         if kind in self._open:
-            # What is folded live must be what a rebuild reads: lists for tuples, plain strings for enums.
-            data = self.decode_facts(sequence_number, kind.ACTION_TYPE, kind.ACTION_VERSION, _reread(facts))
-        entry = Entry(
+            # What is folded live must be what a rebuild reads: lists for tuples, plain strings for enums. The facts are
+            # plain by now, and so the same as what their bytes would be read as.
+            data = self.decode_facts(sequence_number, kind.ACTION_TYPE, kind.ACTION_VERSION, facts)
+        fields = (
             sequence_number,
             operation_id,
             kind.ACTION_TYPE,
@@ -141,6 +142,7 @@ class EntryCodec:
             previous_hash,
             digest,
         )
+        entry = tuple.__new__(Entry, fields)
         return entry, b"".join((_LENGTH.pack(size), canonical, _HASH_ELEMENT, digest, b"\x00"))
 
     def _facts(self, data: EntryData) -> dict[str, Any]:
@@ -215,10 +217,6 @@ class EntryCodec:
             fields = (number, operation_id, action_type, version, data, at, epoch, actor, chain, cause, before, digest)
             add(make(Entry, fields))
         return entries
-
-
-def _reread(facts: dict[str, Any]) -> dict[str, Any]:
-    return bson.decode(bson.encode(facts, codec_options=OPTIONS), OPTIONS)
 
 
 def _decode_one_by_one(documents: bytes, after: int) -> list[dict[str, Any]]:

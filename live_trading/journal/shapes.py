@@ -1,7 +1,7 @@
 """What an entry's class looks like, and plain values for its open dictionaries."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
@@ -73,16 +73,24 @@ def plain(value: Any, path: str, depth: int = 0) -> Any:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise InvalidInput(path, "the time has no time zone", "Give an aware time")
-        return value
+        return _to_the_millisecond(value)
     if depth == _MAX_DEPTH:
         raise InvalidInput(path, f"is nested more than {_MAX_DEPTH} deep")
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):  # dict first: a look at an abstract class takes long
         return {_key(key, path): plain(inner, f"{path}.{key}", depth + 1) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(inner, f"{path}[{index}]", depth + 1) for index, inner in enumerate(value)]
     if isinstance(value, (str, float)):
         return str(value) if isinstance(value, str) else float(value)
     raise InvalidInput(path, f"a {type(value).__name__} cannot be kept", "Use numbers, strings, lists, dictionaries")
+
+
+def _to_the_millisecond(value: datetime) -> datetime:
+    """A time as BSON gives it back."""
+    if value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
+    below = value.microsecond % 1000
+    return value.replace(microsecond=value.microsecond - below) if below else value
 
 
 def _key(key: Any, path: str) -> str:

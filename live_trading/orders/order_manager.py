@@ -48,7 +48,7 @@ from live_trading.orders import facts
 from live_trading.orders.gatekeeper import Gatekeeper
 from live_trading.projections.live import LiveLedger
 from live_trading.projections.state import Operation, Order
-from live_trading.runtime import Runtime, failpoint
+from live_trading.runtime import Runtime, failpoint, within
 
 _NOT_NAMED = "the entry was acknowledged, and not this protection of it"
 
@@ -150,10 +150,11 @@ class OrderManager:
             def data(number: int) -> EntryData:
                 numbers.append(number)
                 # Known as being sent from the moment it has a number, so that nobody takes it for an earlier engine's.
-                self.sent_at[client_order_id(deployment, operation_id, number)] = self._runtime.clock.monotonic()
+                identifier = client_order_id(deployment, operation_id, number)
+                self.sent_at[identifier] = self._runtime.clock.monotonic()
                 parent = client_order_id(deployment, operation_id, numbers[0]) if is_child else plan.parent
                 return OrderRequested(
-                    client_order_id=client_order_id(deployment, operation_id, number),
+                    client_order_id=identifier,
                     broker=operation.broker,
                     symbol=operation.symbol,
                     side=plan.side,
@@ -187,8 +188,7 @@ class OrderManager:
         for order in orders:
             self.sent_at[order.client_order_id] = self._runtime.clock.monotonic()
         try:
-            async with asyncio.timeout(self._timeout):
-                answer = await self.broker.place(request)
+            answer = await within(self._timeout, self.broker.place(request))
         except JournalError:
             raise  # the guard refused: nothing was sent, and this engine is over
         except Retryable as error:
@@ -271,8 +271,7 @@ class OrderManager:
         await self._wait_for_token()
         failpoint("order.cancel.before")
         try:
-            async with asyncio.timeout(self._timeout):
-                answer = await self.broker.cancel(order.client_order_id)
+            answer = await within(self._timeout, self.broker.cancel(order.client_order_id))
         except JournalError:
             raise
         except (BrokerError, OSError, TimeoutError, ValueError) as error:
@@ -310,8 +309,7 @@ class OrderManager:
         await self._wait_for_token()
         failpoint("order.modify.before")
         try:
-            async with asyncio.timeout(self._timeout):
-                answer = await self.broker.modify(order.client_order_id, change)
+            answer = await within(self._timeout, self.broker.modify(order.client_order_id, change))
         except JournalError:
             raise
         except (BrokerError, OSError, TimeoutError, ValueError) as error:

@@ -89,6 +89,8 @@ class FaultPlan:
 
     def take(self, kind: FaultKind, about: tuple[str | None, ...] = (), operation: str | None = None) -> Fault | None:
         """The fault of this kind that applies now, used up by one."""
+        if not self._faults:
+            return None
         for fault in tuple(self._faults.values()):
             if fault.kind is not kind or (fault.operation is not None and fault.operation != operation):
                 continue
@@ -104,6 +106,8 @@ class FaultPlan:
 
     def standing(self, kind: FaultKind) -> Fault | None:
         """The fault of this kind that stands for ``seconds`` (0: until removed). Asking does not use it up."""
+        if not self._faults:
+            return None
         for fault in tuple(self._faults.values()):
             if fault.kind is not kind:
                 continue

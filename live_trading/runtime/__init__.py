@@ -8,6 +8,7 @@ from a seed, and end in the same journal byte for byte.
 from live_trading.runtime.bell import Bell
 from live_trading.runtime.clock import Clock, SystemClock, utc_from_ns
 from live_trading.runtime.collector import collector_paused, settle_collector
+from live_trading.runtime.deadline import within
 from live_trading.runtime.failpoints import failpoint
 from live_trading.runtime.ids import IdSource, SeededIds, SystemIds
 from live_trading.runtime.runtime import Runtime
@@ -27,4 +28,5 @@ __all__ = [
     "failpoint",
     "settle_collector",
     "utc_from_ns",
+    "within",
 ]

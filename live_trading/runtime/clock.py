@@ -4,6 +4,7 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECONDS = tuple(timedelta(microseconds=count) for count in range(1000))
@@ -13,6 +14,7 @@ _MICROSECONDS = tuple(timedelta(microseconds=count) for count in range(1000))
 _STEADY = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
 
 
+@lru_cache(maxsize=64)  # what happens at one moment asks for it a dozen times
 def utc_from_ns(nanoseconds: int) -> datetime:
     """The aware UTC time of nanoseconds since 1970, cut to the microsecond a ``datetime`` can hold."""
     return _EPOCH + timedelta(microseconds=nanoseconds // 1000)

@@ -66,6 +66,8 @@ class MatchingEngine:
         self.orders = OrderTable()
         self.now_ns = 0
         self.commission_delay: CommissionDelay | None = None
+        self.tells_money = True
+        """Whether a fill's effects tell what it made of the account's position and money."""
         self._groups = Groups(self.orders, self._changed, self._end)
         self._acceptance = Acceptance(catalogue, self.accounts, self.markets, self.orders, self._groups)
         self._effects: list[Effect] = []
@@ -343,6 +345,8 @@ class MatchingEngine:
         self._groups.after_end(order)
 
     def _tell_money(self, account: str, symbol: str) -> None:
+        if not self.tells_money:
+            return
         ledger = self.accounts[account]
         self._effects.append(PositionChanged(ledger.position(symbol)))
         self._effects.append(AccountChanged(ledger.view(self.mark)))

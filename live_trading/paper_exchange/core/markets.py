@@ -100,6 +100,8 @@ class Market:
         """Open, and with a quote of this trading day: yesterday's quote trades nothing this morning."""
         if self._tick is None or not self.is_open(now_ns):
             return False
+        if self.quote_ns // _MINUTE == now_ns // _MINUTE:
+            return True
         return self.sessions.trading_day(self.quote_ns) == self.sessions.trading_day(now_ns)
 
     def take(self, tick: Tick) -> None:
