@@ -25,6 +25,7 @@ from live_trading.domain.values import OrderType, Side
 from live_trading.paper_exchange.core import Listing, Order
 
 _MILLISECOND_NS = 1_000_000
+_ZERO = Decimal(0)
 
 
 class TickMaker:
@@ -51,7 +52,8 @@ class TickMaker:
             bid, ask = bar.bid, bar.ask
             assert bid is not None
             assert ask is not None
-            return QuoteTick(self.symbol, time_ns, bid[point], ask[point])
+            # The same as QuoteTick(…), which takes three times as long; this is done for every bar.
+            return tuple.__new__(QuoteTick, (self.symbol, time_ns, bid[point], ask[point], _ZERO, _ZERO))
         return TradeTick(self.symbol, time_ns, (bar.open, bar.high, bar.low, bar.close)[point])
 
     def reaching(self, order: Order, towards: Tick) -> Tick:

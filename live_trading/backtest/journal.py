@@ -146,5 +146,5 @@ def _chain(draft: Draft, number: int, before: Sequence[Entry]) -> tuple[int, int
         if not before:
             raise ValueError("the first draft of an append has no draft before it to be caused by")
         cause = before[-1]
-    assert isinstance(cause, Entry | Cause)
+    assert isinstance(cause, (Entry, Cause))
     return cause.correlation_id, cause.sequence_number

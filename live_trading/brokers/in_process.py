@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from msgspec import structs
+
 from live_trading.brokers.base import BrokerAdapter, SendGuard
 from live_trading.brokers.errors import Fatal, InDoubt, Retryable
 from live_trading.brokers.event_queue import EventQueue
@@ -176,7 +178,7 @@ class InProcessBroker(BrokerAdapter):
                 parent = self._exchange.find(self._account, request.parent_client_order_id)
                 if parent is None:
                     return Rejected(core.Refusal.PARENT_NOT_FOUND, f"no order {request.parent_client_order_id}")
-                new = replace(new, parent_order_id=parent.order_id)
+                new = structs.replace(new, parent_order_id=parent.order_id)
             return answer_of(self._exchange.place(self._account, new))
 
         return await self._command("place", request.client_order_id, request.instrument.symbol, act)

@@ -1,7 +1,8 @@
 """Brackets at brokers that take one order a request: first the entry, then each protection with the entry's name."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from live_trading.brokers.errors import InDoubt, Retryable
 from live_trading.brokers.types import OrderRequest, Placed, Rejected

@@ -1,8 +1,9 @@
 """From a signal to an order, or to a refusal that says why: every signal is journaled, whatever comes of it."""
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from live_trading.domain.entries import (
     PREVIOUS,

@@ -6,8 +6,9 @@ order's fate is one of four: placed, refused (positively), provably never sent, 
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 from live_trading.brokers.base import BrokerAdapter
 from live_trading.brokers.errors import BrokerError, InDoubt, Retryable
@@ -50,11 +51,11 @@ from live_trading.projections.live import LiveLedger
 from live_trading.projections.state import Operation, Order
 from live_trading.runtime import Runtime, failpoint, within
 
+_Numbered = Callable[[int], EntryData]
 _NOT_NAMED = "the entry was acknowledged, and not this protection of it"
 
 
-@dataclass(frozen=True, slots=True)
-class OrderPlan:
+class OrderPlan(msgspec.Struct, frozen=True):
     """An order that is about to be asked for. ``stop_loss`` and ``take_profit`` make a bracket of it.
 
     ``oca_group``: join this one-cancels-all group; ``parent``: the order whose position it protects.
@@ -146,7 +147,7 @@ class OrderManager:
         deployment = self.live.journal.deployment_id
         numbers: list[int] = []
 
-        def request(plan: OrderPlan, is_child: bool) -> Callable[[int], EntryData]:
+        def request(plan: OrderPlan, is_child: bool) -> _Numbered:
             def data(number: int) -> EntryData:
                 numbers.append(number)
                 # Known as being sent from the moment it has a number, so that nobody takes it for an earlier engine's.

@@ -1,9 +1,9 @@
 """Brackets sent one by one: what is told of the entry never hides what is not known of its protections."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from live_trading.brokers.errors import InDoubt, Retryable
 from live_trading.brokers.linked_bracket import place_linked

@@ -1,10 +1,10 @@
 """The envelope: what every journal entry has, whatever it says."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Final, NamedTuple
 
+import msgspec
 from bson import ObjectId
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
@@ -68,8 +68,7 @@ class Previous:
 PREVIOUS: Final = Previous()
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True):
     """An entry not yet numbered.
 
     ``data`` (and ``operation_id``) may be a function of the sequence number the entry gets, for facts that name

@@ -5,8 +5,10 @@ account). Among them price comes first, then time. What a tick offers is shared:
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from live_trading.domain.market import Tick
 from live_trading.domain.values import OrderStatus, OrderType, Side, TimeInForce
@@ -266,17 +268,19 @@ class MatchingEngine:
 
     def _trigger(self, market: Market) -> bool:
         triggered = False
-        for order in sorted(market.working.values(), key=lambda order: order.priority):
-            if order.stop_price is not None and order.live and not order.triggered and market.triggers(order):
+        stops = [order for order in market.working.values() if order.stop_price is not None and not order.triggered]
+        for order in sorted(stops, key=_by_priority):
+            if order.live and market.triggers(order):
                 order.triggered = triggered = True
                 self._changed(order)
         return triggered
 
     def _takers(self, market: Market) -> list[Order]:
         """The orders that can trade now: those at any price first, then the best limits, then the oldest."""
-        return sorted(
-            (order for order in market.working.values() if order.live and market.marketable(order)), key=_rank
-        )
+        takers = [order for order in market.working.values() if order.live and market.marketable(order)]
+        if len(takers) > 1:
+            takers.sort(key=_rank)
+        return takers
 
     def _trade(self, market: Market, order: Order) -> bool:
         quantity = market.available(order)
@@ -453,6 +457,10 @@ class MatchingEngine:
         self.accounts[account].append(row)
         self._effects.append(Executed(row))
         self._tell_money(account, symbol)
+
+
+def _by_priority(order: Order) -> int:
+    return order.priority
 
 
 def _rank(order: Order) -> tuple[int, Decimal, int]:

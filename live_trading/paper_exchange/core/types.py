@@ -1,9 +1,14 @@
-"""What the matching core takes in, keeps and gives out. Nothing here knows a protocol, a clock or a disk."""
+"""What the matching core takes in, keeps and gives out. Nothing here knows a protocol, a clock or a disk.
+
+They are ``msgspec.Struct``, of which several are made with each order: as dataclasses they took ten times as long.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from copy import copy
 from decimal import Decimal
 from enum import StrEnum
+
+import msgspec
 
 from live_trading.domain.values import OrderStatus, OrderType, Side, TimeInForce
 
@@ -39,8 +44,7 @@ class ClientIds(StrEnum):
     FREE = "free"
 
 
-@dataclass(frozen=True, slots=True)
-class NewOrder:
+class NewOrder(msgspec.Struct, frozen=True):
     """A request for an order. ``attached`` orders are protections: they rest until the parent's first fill.
 
     ``parent_order_id`` attaches to an order already there. ``labels`` are kept for the protocol front that placed it.
@@ -57,11 +61,10 @@ class NewOrder:
     oca_group: str | None = None
     parent_order_id: int | None = None
     attached: tuple["NewOrder", ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """New values for a working order; None leaves a value as it is. ``quantity`` is the new total."""
 
     quantity: Decimal | None = None
@@ -69,8 +72,7 @@ class Change:
     stop_price: Decimal | None = None
 
 
-@dataclass(slots=True)
-class Order:
+class Order(msgspec.Struct):
     """An order on the exchange. Only the core changes one; what it gives out are copies.
 
     ``nominal`` is the quantity asked for, ``quantity`` what may now trade in total: the two differ for protections,
@@ -103,7 +105,7 @@ class Order:
     triggered: bool = False
     posted: bool = False
     reason: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def remaining(self) -> Decimal:
@@ -128,34 +130,8 @@ class Order:
         return self.order_type is OrderType.MARKET or (self.order_type is OrderType.STOP and self.triggered)
 
     def copy(self) -> "Order":
-        """The order as it is now. Spelled out: ``dataclasses.replace`` takes six times as long."""
-        return Order(
-            self.order_id,
-            self.account,
-            self.client_order_id,
-            self.symbol,
-            self.side,
-            self.order_type,
-            self.nominal,
-            self.quantity,
-            self.limit_price,
-            self.stop_price,
-            self.time_in_force,
-            self.oca_group,
-            self.parent_id,
-            self.accepted_ns,
-            self.updated_ns,
-            self.priority,
-            self.status,
-            self.filled,
-            self.filled_value,
-            self.commission,
-            self.dormant,
-            self.triggered,
-            self.posted,
-            self.reason,
-            self.labels,
-        )
+        """The order as it is now."""
+        return copy(self)
 
 
 class ExecutionKind(StrEnum):
@@ -167,8 +143,7 @@ class ExecutionKind(StrEnum):
     ADJUSTMENT = "ADJUSTMENT"
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
+class Execution(msgspec.Struct, frozen=True):
     """One row of an account's execution log.
 
     ``number`` counts an account's rows from 1 without a gap: it is the cursor that clients resume from (an adjustment,
@@ -209,8 +184,7 @@ class Execution:
         return None if self.commission_due_ns else self.commission
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(msgspec.Struct, frozen=True):
     """An account's net position, signed, with its average entry price."""
 
     account: str
@@ -220,8 +194,7 @@ class Position:
     realised: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class AccountView:
+class AccountView(msgspec.Struct, frozen=True):
     """An account's money. ``cash`` by currency: what was paid in, plus realised profit, less commissions.
 
     Positions are carried on margin: opening one moves no cash. ``equity`` and ``margin_used`` are in ``currency``.
@@ -234,16 +207,14 @@ class AccountView:
     margin_used: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """The order as it was right after acceptance (it may have traded already), and its attached ones."""
 
     order: Order
     attached: tuple[Order, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     code: Refusal
     text: str
 
@@ -251,40 +222,34 @@ class Refused:
 # What a command or a tick brought about, in order. Written to disk as one transaction, then told.
 
 
-@dataclass(frozen=True, slots=True)
-class OrderChanged:
+class OrderChanged(msgspec.Struct, frozen=True):
     """``told`` is False for a change that only the store must know."""
 
     order: Order
     told: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Executed:
+class Executed(msgspec.Struct, frozen=True):
     execution: Execution
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionAmended:
+class ExecutionAmended(msgspec.Struct, frozen=True):
     """An older row changed (superseded, or its commission is told): for the store, never told."""
 
     execution: Execution
 
 
-@dataclass(frozen=True, slots=True)
-class CommissionTold:
+class CommissionTold(msgspec.Struct, frozen=True):
     """The commission of an execution that was reported without it."""
 
     row: Execution
 
 
-@dataclass(frozen=True, slots=True)
-class PositionChanged:
+class PositionChanged(msgspec.Struct, frozen=True):
     position: Position
 
 
-@dataclass(frozen=True, slots=True)
-class AccountChanged:
+class AccountChanged(msgspec.Struct, frozen=True):
     view: AccountView
 
 
