@@ -223,6 +223,11 @@ def test_the_page_holds_the_figures_and_needs_nothing_but_itself(make: Make) -> 
     assert "<section hidden>" in sweep_page(run_sweep(make(), Grid({"fast_period": (3, 4)}), jobs=1), "net_profit")
 
 
+def _hear_ctrl_c() -> None:
+    """What runs in the background of a script inherits that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_a_sweep_at_once_with_all_its_processes(data: Path) -> None:
     command = [sys.executable, "-m", "live_trading.main", "backtest", "--strategy", MOMENTUM, "--data", str(data)]
     command += [
@@ -236,13 +241,23 @@ def test_ctrl_c_ends_a_sweep_at_once_with_all_its_processes(data: Path) -> None:
         "slow_period=21:80",
     ]
     process = subprocess.Popen(
-        [*command, "--jobs", "2"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        [*command, "--jobs", "2"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=_hear_ctrl_c,
     )
     parent = psutil.Process(process.pid)
     workers: list[psutil.Process] = []
-    while len(workers) < 2 and process.poll() is None:
-        workers = [each for each in parent.children(recursive=True) if each.cpu_times().user > 1.0]
-    os.killpg(process.pid, signal.SIGINT)  # a terminal's Ctrl-C goes to all of them
-    out, err = process.communicate(timeout=30)
+    try:
+        while len(workers) < 2 and process.poll() is None:
+            workers = [each for each in parent.children(recursive=True) if each.cpu_times().user > 1.0]
+        os.killpg(process.pid, signal.SIGINT)  # a terminal's Ctrl-C goes to all of them
+        out, err = process.communicate(timeout=60)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
     assert (process.returncode, out, err) == (130, b"", b"")
     assert not psutil.wait_procs(workers, timeout=10)[1]
