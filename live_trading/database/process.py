@@ -24,6 +24,19 @@ _POLL_SECONDS: Final = 0.05
 _CANNOT_EXECUTE: Final = 127
 
 
+def _allow_open_files(process: psutil.Process) -> None:
+    """Let it open as many files as the system allows. A login often begins with 1,024, and MongoDB, which keeps a file
+    for each collection, index and connection, ends when they are used up
+    (https://www.mongodb.com/docs/v6.0/reference/ulimit/)."""
+    if not psutil.LINUX:
+        return
+    try:
+        _, most = process.rlimit(psutil.RLIMIT_NOFILE)
+        process.rlimit(psutil.RLIMIT_NOFILE, (most, most))
+    except psutil.NoSuchProcess:
+        return  # it has ended already: whoever waits for it to answer says why
+
+
 class MongodProcess:
     """The ``mongod`` of one directory.
 
@@ -96,6 +109,7 @@ class MongodProcess:
                 start_new_session=True,
             )
         self._process = psutil.Process(self._child.pid)
+        _allow_open_files(self._process)
         self._write_note(self._child.pid)
 
     def _command(self, log: Path) -> list[str]:

@@ -53,6 +53,19 @@ async def test_a_restart_keeps_the_data_and_the_address_in_a_long_directory_with
     await again.stop()
 
 
+async def test_it_may_open_as_many_files_as_the_system_allows(tmp_path: Path, runtime: Runtime) -> None:
+    mine = psutil.Process()
+    soft, most = mine.rlimit(psutil.RLIMIT_NOFILE)
+    mine.rlimit(psutil.RLIMIT_NOFILE, (min(1024, most), most))  # what a login begins with
+    mongo = EmbeddedMongo(tmp_path, runtime)
+    try:
+        await mongo.start()
+        assert psutil.Process(mongo.process_id).rlimit(psutil.RLIMIT_NOFILE) == (most, most)
+    finally:
+        mine.rlimit(psutil.RLIMIT_NOFILE, (soft, most))
+        await mongo.stop()
+
+
 async def test_a_port_that_was_taken_meanwhile_is_replaced(tmp_path: Path, runtime: Runtime) -> None:
     mongo = EmbeddedMongo(tmp_path, runtime)
     url = await mongo.start()
