@@ -1,8 +1,6 @@
 """Running a backtest."""
 
-import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from itertools import chain
 from typing import Any
@@ -17,7 +15,7 @@ from live_trading.domain.errors import InvalidInput
 from live_trading.domain.market import Bar, Tick
 from live_trading.domain.operation import OperationSettings
 from live_trading.orders.money import unrealized_pnl
-from live_trading.runtime import SystemClock, utc_from_ns
+from live_trading.runtime import SystemClock, collector_paused, utc_from_ns
 
 
 def run_backtest(request: BacktestRequest, recording: Recording | None = None) -> BacktestResult:
@@ -33,7 +31,7 @@ def run_backtest(request: BacktestRequest, recording: Recording | None = None) -
         raise InvalidInput("--data", f"{recording.name} holds nothing within these times", "Choose others")
     first_ns = first.start_ns if isinstance(first, Bar) else first.time_ns
     began = SystemClock().monotonic()
-    with DrivenLoop.starting_at(first_ns - 1_000_000_000) as loop, _collector_paused():
+    with DrivenLoop.starting_at(first_ns - 1_000_000_000) as loop, collector_paused():
         run = EngineRun(loop, request)
         try:
             run.start(recording.symbol, recording.bar_size)
@@ -54,18 +52,6 @@ def _play(run: EngineRun, recording: Recording, items: Iterator[Any]) -> int:
     if recording.bar_size is None:
         return TickPlayback(run).play(items)
     return BarPlayback(run, recording.bar_size).play(items)
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """A run makes many objects that stay, which the collector would look through again and again."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _result(run: EngineRun, recording: Recording, first_ns: int, played: int, seconds: float) -> BacktestResult:
