@@ -17,7 +17,7 @@ run: setup ## start the engine; ARGS="…" are passed on to "live-trading run"
 test: setup ## run every test; ARGS="…" are passed on to pytest
 	@$(PY) -m pytest $(ARGS)
 
-test-crash-full: setup ## kill engines and mongod at every single moment; an hour of it
+test-crash-full: setup ## kill engines and mongod at every single moment; hours of it
 	@$(PY) -m pytest -m crash_full -s $(ARGS)
 
 check: setup ## lint, types, import rules, and that the generated files are up to date
