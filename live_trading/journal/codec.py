@@ -29,7 +29,8 @@ from live_trading.domain.errors import InvalidInput
 from live_trading.journal.decimals import DecimalCodec
 from live_trading.journal.envelope import canonical_bytes
 from live_trading.journal.errors import ChainBroken, Damaged, EntryTooLarge, GapDetected, UnknownEntry
-from live_trading.journal.facts import reader_of
+from live_trading.journal.facts_reader import reader_of
+from live_trading.journal.facts_writer import writer_of
 from live_trading.journal.shapes import dump, has_models, has_open_values, nulls_that_matter, plain
 
 MAX_ENTRY_BYTES: Final = 256 * 1024
@@ -85,6 +86,7 @@ class EntryCodec:
             if any(has_models(field.annotation) for field in data.model_fields.values())
         }
         self._open = {data for data in catalogue.values() if has_open_values(data)}
+        self._writers = {data: write for data in catalogue.values() if (write := writer_of(data)) is not None}
 
     def encode(
         self,
@@ -102,9 +104,10 @@ class EntryCodec:
         """The entry and its document's bytes. Raises :class:`InvalidInput` for a value BSON cannot keep exactly, and
         :class:`EntryTooLarge`."""
         kind = type(data)
-        facts = self._facts(data)
+        write = self._writers.get(kind)
+        facts: dict[str, Any] = {} if write is not None else self._facts(data)
         try:
-            encoded = bson.encode(facts, codec_options=OPTIONS)
+            encoded = bson.encode(facts, codec_options=OPTIONS) if write is None else write(data.__dict__)
             canonical = canonical_bytes(
                 sequence_number,
                 operation_id,

@@ -33,7 +33,8 @@ class _Packed(Decimal128):
 
 
 @lru_cache(maxsize=_CACHED)
-def _encoded(text: str) -> Decimal128:
+def bid_bytes(text: str) -> bytes:
+    """The 16 bytes of the number ``text`` spells. Raises ``ValueError`` when it cannot be kept exactly."""
     sign, digits, exponent = Decimal(text).as_tuple()
     if not isinstance(exponent, int):
         raise ValueError(f"{text} is not a number that can be kept")
@@ -41,7 +42,12 @@ def _encoded(text: str) -> Decimal128:
         raise ValueError(f"{text} does not fit: at most {MAX_DIGITS} digits can be kept exactly")
     coefficient = int("".join(map(str, digits)))
     high = sign << 63 | (exponent - MIN_EXPONENT) << 49 | coefficient >> 64
-    bid = (coefficient & _LOW_64).to_bytes(8, "little") + high.to_bytes(8, "little")
+    return (coefficient & _LOW_64).to_bytes(8, "little") + high.to_bytes(8, "little")
+
+
+@lru_cache(maxsize=_CACHED)
+def _encoded(text: str) -> Decimal128:
+    bid = bid_bytes(text)
     packed = _Packed.from_bid(bid)
     packed.bid = bid  # type: ignore[misc]
     return packed

@@ -15,15 +15,16 @@ from bson import ObjectId
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _INT32_LIMIT: Final = 1 << 31
 
-_ID: Final = Struct("<5sq")
+_ID: Final = b"\x12_id\x00"
 _OPERATION: Final = b"\x07operation_id\x00"
 _NO_OPERATION: Final = b"\x0aoperation_id\x00"
 _FACTS: Final = b"\x03action_data\x00"
-_TIMESTAMP: Final = Struct("<11sq")
-_CORRELATION: Final = Struct("<16sq")
-_CAUSATION: Final = Struct("<14sq")
+_TIMESTAMP: Final = b"\x09timestamp\x00"
+_CORRELATION: Final = b"\x12correlation_id\x00"
+_CAUSATION: Final = b"\x12causation_id\x00"
 _NO_CAUSATION: Final = b"\x0acausation_id\x00"
 _PREVIOUS_HASH: Final = b"\x05previous_hash\x00\x20\x00\x00\x00\x00"
+_int64: Final = Struct("<q").pack
 
 
 def _integer(name: bytes, value: int) -> bytes:
@@ -48,6 +49,13 @@ def _origin(epoch: int, actor: str) -> bytes:
     return _integer(b"epoch", epoch) + _string(b"actor", actor)
 
 
+@lru_cache(maxsize=64)  # many entries are of one moment
+def date_bytes(value: datetime) -> bytes:
+    """An aware time as BSON keeps it: milliseconds since 1970, signed, 8 bytes."""
+    since = value - _EPOCH
+    return _int64((since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000)
+
+
 def canonical_bytes(
     sequence_number: int,
     operation_id: ObjectId | None,
@@ -65,18 +73,19 @@ def canonical_bytes(
 
     ``timestamp`` is aware and cut to the millisecond, ``epoch`` is not negative, ``previous_hash`` has 32 bytes.
     """
-    since = timestamp - _EPOCH
-    milliseconds = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
     return b"".join(
         (
-            _ID.pack(b"\x12_id\x00", sequence_number),
+            _ID,
+            _int64(sequence_number),
             _NO_OPERATION if operation_id is None else _OPERATION + operation_id.binary,
             _type(action_type, action_version),
             facts,
-            _TIMESTAMP.pack(b"\x09timestamp\x00", milliseconds),
+            _TIMESTAMP,
+            date_bytes(timestamp),
             _origin(epoch, actor),
-            _CORRELATION.pack(b"\x12correlation_id\x00", correlation_id),
-            _NO_CAUSATION if causation_id is None else _CAUSATION.pack(b"\x12causation_id\x00", causation_id),
+            _CORRELATION,
+            _int64(correlation_id),
+            _NO_CAUSATION if causation_id is None else _CAUSATION + _int64(causation_id),
             _PREVIOUS_HASH,
             previous_hash,
         )

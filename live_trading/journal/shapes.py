@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
-from typing import Any, get_args
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from bson import ObjectId
 from pydantic import BaseModel
@@ -24,6 +25,11 @@ def nulls_that_matter(model: type[BaseModel]) -> frozenset[str]:
         if type(None) in get_args(field.annotation)
         and (field.is_required() or field.get_default(call_default_factory=True, validated_data={}) is not None)
     )
+
+
+def alternatives(annotation: Any) -> tuple[Any, ...]:
+    """The alternatives of a union, or the one thing it is."""
+    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
 
 
 _nulls = lru_cache(maxsize=1024)(nulls_that_matter)

@@ -15,7 +15,7 @@ fence on it can no longer land. Then ``ENGINE_STARTED`` is the first entry of th
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from live_trading.domain.entries import Cause, Draft, Entry
 from live_trading.domain.entries.envelope import Previous
@@ -36,11 +36,25 @@ _MIN_BACKOFF: Final = 0.01
 _MAX_BACKOFF: Final = 0.5
 
 
-class Numbered(NamedTuple):
-    """An entry that has its number and its bytes, not yet known to be durable."""
+class _Batch:
+    """Entries that have their numbers and their bytes, written together, not yet known to be durable."""
 
-    entry: Entry
-    document: bytes
+    __slots__ = ("documents", "entries", "size", "waiting")
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.documents: list[bytes] = []
+        self.size = 0
+        self.waiting: list[asyncio.Future[None]] = []
+        """Who waits for the last of its own entries, which is in this batch."""
+
+    def has_room_for(self, document: bytes) -> bool:
+        return len(self.documents) < MAX_BATCH_ENTRIES and self.size + len(document) <= MAX_BATCH_BYTES
+
+    def add(self, entry: Entry, document: bytes) -> None:
+        self.entries.append(entry)
+        self.documents.append(document)
+        self.size += len(document)
 
 
 class Writer(JournalWriter):
@@ -58,11 +72,13 @@ class Writer(JournalWriter):
         self._head = head
         self._numbered = head  # the last number given away, durable or not
         self._subscribers: list[OnDurable] = []
-        self._queue: deque[Numbered] = deque()
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
-        """Who waits for which number."""
+        self._queue: deque[_Batch] = deque()
+        """What goes out next; the last one is still being filled."""
+        self._queued_entries = 0
         self._for_room: deque[asyncio.Future[None]] = deque()
-        self._unsettled: list[Numbered] = []
+        self._in_flight: _Batch | None = None
+        self._unsettled: _Batch | None = None
+        """Whose appender gave up while it was in flight."""
         self._busy = False
         self._closing = False
         self._failure: Exception | None = None
@@ -111,28 +127,22 @@ class Writer(JournalWriter):
     # ------------------------------------------------------------------ append
 
     async def append(self, *drafts: Draft) -> tuple[Entry, ...]:
-        self._check_open()
-        while self._for_room or len(self._queue) >= MAX_QUEUED_ENTRIES:
+        if self._failure is not None or self._closing:
+            self._refuse()
+        while self._for_room or self._queued_entries >= MAX_QUEUED_ENTRIES:
             await self._until_room()
-            self._check_open()
-            if len(self._queue) < MAX_QUEUED_ENTRIES:
+            self._refuse()
+            if self._queued_entries < MAX_QUEUED_ENTRIES:
                 break
-        numbered = self._number(drafts)
-        if not numbered:
-            return ()
-        if self._busy or len(numbered) > MAX_BATCH_ENTRIES:
-            self._queue.extend(numbered)
-            if not self._busy:
-                self._take()
-                self._wake.set()
-            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append((self._numbered.sequence_number, future))
-            await future
-        else:
-            await self._write_at_once(numbered)
-        return tuple([entry for entry, _ in numbered])
+        entries, documents = self._number(drafts)
+        if self._busy or len(entries) > MAX_BATCH_ENTRIES:
+            await self._enqueue(entries, documents)
+        elif entries:
+            await self._write_at_once(entries, documents)
+        return tuple(entries)
 
-    def _check_open(self) -> None:
+    def _refuse(self) -> None:
+        """Raise when nothing can be appended any more."""
         if self._failure is not None:
             raise JournalClosed(f"the journal's writer has failed: {self._failure}") from self._failure
         if self._closing:
@@ -151,49 +161,52 @@ class Writer(JournalWriter):
             raise
 
     def _make_room(self) -> None:
-        room = MAX_QUEUED_ENTRIES - len(self._queue)
+        room = MAX_QUEUED_ENTRIES - self._queued_entries
         while self._for_room and room > 0:
             turn = self._for_room.popleft()
             if not turn.done():
                 turn.set_result(None)
                 room -= 1
 
-    def _number(self, drafts: Sequence[Draft]) -> list[Numbered]:
+    def _number(self, drafts: Sequence[Draft]) -> tuple[list[Entry], list[bytes]]:
         """Give the drafts their numbers and bytes. All of them or, when one cannot be encoded, none."""
         number, previous_hash, last_timestamp = self._numbered
-        numbered: list[Numbered] = []
         timestamp = self._clock.now()
         if last_timestamp is not None and timestamp < last_timestamp:
             timestamp = last_timestamp
+        entries: list[Entry] = []
+        documents: list[bytes] = []
+        epoch, encode = self._lease.epoch, self._codec.encode
         for draft in drafts:
             number += 1
             correlation_id, causation_id = number, None
             if draft.caused_by is not None:
-                correlation_id, causation_id = self._chain(draft.caused_by, numbered)
+                correlation_id, causation_id = self._chain(draft.caused_by, entries)
             operation_id, data = draft.operation_id, draft.data
-            entry, document = self._codec.encode(
+            entry, document = encode(
                 sequence_number=number,
                 operation_id=operation_id(number) if callable(operation_id) else operation_id,
                 data=data(number) if callable(data) else data,
                 timestamp=timestamp,
-                epoch=self._lease.epoch,
+                epoch=epoch,
                 actor=draft.actor,
                 correlation_id=correlation_id,
                 causation_id=causation_id,
                 previous_hash=previous_hash,
             )
-            numbered.append(Numbered(entry, document))
+            entries.append(entry)
+            documents.append(document)
             previous_hash = entry.hash
-        if numbered:
+        if entries:
             self._numbered = Head(number, previous_hash, timestamp)
-        return numbered
+        return entries, documents
 
     @staticmethod
-    def _chain(cause: Entry | Cause | Previous, before: Sequence[Numbered]) -> tuple[int, int]:
+    def _chain(cause: Entry | Cause | Previous, before: Sequence[Entry]) -> tuple[int, int]:
         if isinstance(cause, Previous):
             if not before:
                 raise ValueError("the first draft of an append has no draft before it to be caused by")
-            cause = before[-1].entry
+            cause = before[-1]
         assert isinstance(cause, (Entry, Cause))
         return cause.correlation_id, cause.sequence_number
 
@@ -205,14 +218,32 @@ class Writer(JournalWriter):
 
     def _leave(self) -> None:
         """Nothing is in flight; hand on to the drainer when something came meanwhile."""
-        if (self._queue or self._unsettled) and self._failure is None:
+        if (self._queue or self._unsettled is not None) and self._failure is None:
             self._wake.set()
         else:
             self._busy = False
             self._idle.set()
 
-    async def _write_at_once(self, batch: list[Numbered]) -> None:
+    async def _enqueue(self, entries: Sequence[Entry], documents: Sequence[bytes]) -> None:
+        """Hand on to the drainer, and wait until the last of them is durable."""
+        queue = self._queue
+        for entry, document in zip(entries, documents, strict=True):
+            if not queue or not queue[-1].has_room_for(document):
+                queue.append(_Batch())
+            queue[-1].add(entry, document)
+        self._queued_entries += len(entries)
+        if not self._busy:
+            self._take()
+            self._wake.set()
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        queue[-1].waiting.append(future)
+        await future
+
+    async def _write_at_once(self, entries: Sequence[Entry], documents: Sequence[bytes]) -> None:
         """The way without contention: from the appender's own task, with no other task in between."""
+        batch = _Batch()
+        for entry, document in zip(entries, documents, strict=True):
+            batch.add(entry, document)
         self._take()
         try:
             await self._write(batch)
@@ -242,47 +273,39 @@ class Writer(JournalWriter):
 
     async def _drain_once(self) -> None:
         while True:
-            if self._unsettled:
+            if self._unsettled is not None:
                 batch = self._unsettled
                 await self._settle(batch, Uncertain("the appender was cancelled"))
-                self._unsettled = []
+                self._unsettled = None
             elif self._queue:
-                batch = self._next_batch()
+                batch = self._in_flight = self._queue.popleft()
+                self._queued_entries -= len(batch.entries)
                 self._make_room()
                 await self._write(batch)
             else:
                 return
             self._acknowledge(batch)
-            if len(self._queue) < _WORTH_SENDING:
+            self._in_flight = None
+            if self._queued_entries < _WORTH_SENDING:
                 # Whoever was just told gets to append before the next batch is cut: that makes batches full. When there
                 # are enough already they go out first, and the others are numbered while these are on their way.
                 await asyncio.sleep(0)
 
-    def _next_batch(self) -> list[Numbered]:
-        queue = self._queue
-        batch = [queue.popleft()]
-        size = len(batch[0].document)
-        while queue and len(batch) < MAX_BATCH_ENTRIES and size + len(queue[0].document) <= MAX_BATCH_BYTES:
-            item = queue.popleft()
-            size += len(item.document)
-            batch.append(item)
-        return batch
-
-    async def _write(self, batch: Sequence[Numbered]) -> None:
+    async def _write(self, batch: _Batch) -> None:
         failpoint("journal.insert.before")
         try:
-            await self._insert(batch)
+            await self._insert(batch.documents)
         except Uncertain as doubt:
             await self._settle(batch, doubt)
         failpoint("journal.insert.after")
 
-    async def _insert(self, batch: Sequence[Numbered]) -> None:
+    async def _insert(self, documents: Sequence[bytes]) -> None:
         """One attempt, bounded in time. Raises :class:`Uncertain` or :class:`Fenced`, or why the writer has failed."""
         if self._failure is not None:
             raise self._failure
         try:
             async with asyncio.timeout(max(0.5, self._lease.ttl / 3)) as self._attempt:
-                await self._store.insert([item.document for item in batch])
+                await self._store.insert(documents)
         except Refused as refused:
             raise Fenced(self._lease.epoch, str(refused)) from refused
         except TimeoutError as error:
@@ -292,19 +315,20 @@ class Writer(JournalWriter):
         finally:
             self._attempt = None
 
-    async def _settle(self, batch: Sequence[Numbered], doubt: Uncertain) -> None:
+    async def _settle(self, batch: _Batch, doubt: Uncertain) -> None:
         """Find out what became of a batch, and write what is absent, until all of it is durable."""
         began = self._clock.monotonic()
         pause = _MIN_BACKOFF
-        rest = batch
-        while rest:
+        first, documents = batch.entries[0].sequence_number, batch.documents
+        while documents:
             self.check_may_act()
             if self._clock.monotonic() - began > 2 * self._lease.ttl:
                 raise JournalUnavailable(f"the journal could not be written for {2 * self._lease.ttl:g} s: {doubt}")
             try:
-                rest = rest[await self._durable_prefix(rest) :]
-                if rest:
-                    await self._insert(rest)
+                durable = await self._durable_prefix(first, documents)
+                first, documents = first + durable, documents[durable:]
+                if documents:
+                    await self._insert(documents)
                 return
             except (Uncertain, JournalUnavailable) as error:
                 doubt = error if isinstance(error, Uncertain) else Uncertain(str(error))
@@ -320,33 +344,31 @@ class Writer(JournalWriter):
         finally:
             self._attempt = None
 
-    async def _durable_prefix(self, batch: Sequence[Numbered]) -> int:
-        """How many of the batch are durable. Raises :class:`Fenced` when another's entry stands in their place."""
-        first, last = batch[0].entry.sequence_number, batch[-1].entry.sequence_number
+    async def _durable_prefix(self, first: int, documents: Sequence[bytes]) -> int:
+        """How many of the documents numbered from ``first`` on are durable. Raises :class:`Fenced` when another's entry
+        stands in their place."""
         try:
             async with asyncio.timeout(max(0.5, self._lease.ttl / 3)) as self._attempt:
-                found = await self._store.documents(first, last)
+                found = await self._store.documents(first, first + len(documents) - 1)
         except TimeoutError as error:
             if self._failure is not None:
                 raise self._failure from error
             raise Uncertain("no answer in time to reading back") from error
         finally:
             self._attempt = None
-        for ours, stored in zip(batch, found, strict=False):
-            if ours.document != stored:
-                number = ours.entry.sequence_number
+        for number, (ours, stored) in enumerate(zip(documents, found, strict=False), first):
+            if ours != stored:
                 raise Fenced(self._lease.epoch, f"another's entry stands at number {number}")
         return len(found)
 
-    def _acknowledge(self, batch: Sequence[Numbered]) -> None:
+    def _acknowledge(self, batch: _Batch) -> None:
         """Tell the folds, in order, then the appenders."""
-        entries = [item.entry for item in batch]
+        entries = batch.entries
         newest = entries[-1]
         self._head = Head(newest.sequence_number, newest.hash, newest.timestamp)
         for on_durable in self._subscribers:
             on_durable(entries)
-        while self._waiting and self._waiting[0][0] <= newest.sequence_number:
-            _, future = self._waiting.popleft()
+        for future in batch.waiting:
             if not future.done():
                 future.set_result(None)
         failpoint("journal.acknowledge.after")
@@ -369,12 +391,13 @@ class Writer(JournalWriter):
         self._failed.set()
         if self._attempt is not None and not self._attempt.expired():
             self._attempt.reschedule(asyncio.get_running_loop().time())
+        for batch in (self._in_flight, *self._queue):
+            for future in () if batch is None else batch.waiting:
+                if not future.done():
+                    future.set_exception(error)
         self._queue.clear()
-        self._unsettled = []
-        for _, future in self._waiting:
-            if not future.done():
-                future.set_exception(error)
-        self._waiting.clear()
+        self._queued_entries = 0
+        self._in_flight = self._unsettled = None
         for turn in self._for_room:
             if not turn.done():
                 turn.set_result(None)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECONDS = tuple(timedelta(microseconds=count) for count in range(1000))
 
 # Linux's CLOCK_BOOTTIME goes on while the machine sleeps and while a process is stopped, so a lease that ran out
 # during a suspended laptop lid is seen to have run out. Elsewhere CLOCK_MONOTONIC is the best there is.
@@ -44,8 +43,7 @@ class SystemClock(Clock):
     """The machine's clocks."""
 
     def now(self) -> datetime:
-        now = datetime.now(UTC)
-        return now - _MICROSECONDS[now.microsecond % 1000]
+        return utc_from_ns(time.time_ns() // 1_000_000 * 1_000_000)
 
     def now_ns(self) -> int:
         return time.time_ns()

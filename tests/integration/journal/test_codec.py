@@ -23,6 +23,10 @@ from live_trading.domain.entries import (
     NoteAdded,
     OperationCreated,
     OperationUpdated,
+    OrderCancelled,
+    OrderFilled,
+    OrderPlaced,
+    OrderRequested,
     ProtectionMoved,
     SignalGenerated,
 )
@@ -31,7 +35,10 @@ from live_trading.domain.instrument import FX_HOURS, Instrument
 from live_trading.domain.operation import OperationSettings
 from live_trading.domain.values import AssetClass, SignalType, StopLossType
 from live_trading.journal import ChainBroken, EntryCodec, GapDetected, UnknownEntry
+from live_trading.journal.codec import OPTIONS
 from live_trading.journal.decimals import from_decimal128, to_decimal128
+from live_trading.journal.facts_writer import writer_of
+from live_trading.journal.shapes import nulls_that_matter
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
 KEYS = st.text(string.ascii_letters + "_. é", min_size=1, max_size=10)
@@ -317,6 +324,24 @@ def test_the_envelope_is_what_the_driver_would_write(
         "hash": entry.hash,
     }
     assert document == bson.encode(body)
+
+
+WRITERS = {kind: write for kind in CATALOGUE.values() if (write := writer_of(kind)) is not None}
+
+
+@pytest.mark.parametrize("kind", WRITERS, ids=lambda kind: kind.ACTION_TYPE)
+@given(st.data())
+@settings(max_examples=50)
+def test_the_facts_are_what_the_driver_would_write(kind: type[EntryData], data: st.DataObject) -> None:
+    facts = data.draw(facts_of(kind))
+    kept = {
+        name: value for name, value in facts.__dict__.items() if value is not None or name in nulls_that_matter(kind)
+    }
+    assert WRITERS[kind](facts.__dict__) == bson.encode(kept, codec_options=OPTIONS)
+
+
+def test_orders_and_fills_have_writers_of_their_own() -> None:
+    assert {OrderRequested, OrderPlaced, OrderFilled, OrderCancelled} <= WRITERS.keys()
 
 
 @given(st.integers(0, 4), st.data())

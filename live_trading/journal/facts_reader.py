@@ -10,12 +10,13 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from types import NoneType, UnionType
-from typing import Any, Final, Literal, Union, cast, get_args, get_origin
+from types import NoneType
+from typing import Any, Final, Literal, cast, get_args, get_origin
 
 from pydantic import BaseModel
 
 from live_trading.domain.entries import EntryData
+from live_trading.journal.shapes import alternatives
 
 Facts = dict[str, Any]
 Read = Callable[[Facts], EntryData]
@@ -70,17 +71,12 @@ def reader_of(kind: type[EntryData]) -> Read:
     return read
 
 
-def _parts(annotation: Any) -> tuple[Any, ...]:
-    """The alternatives of a union, or the one thing it is."""
-    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
-
-
 def _is_enum(part: Any) -> bool:
     return isinstance(part, type) and issubclass(part, Enum)
 
 
 def _is_simple(annotation: Any) -> bool:
-    parts = _parts(annotation)
+    parts = alternatives(annotation)
     if not all(
         part in _AS_THEY_ARE or _is_enum(part) or get_origin(part) is Literal or part == dict[str, Any]
         for part in parts
@@ -92,7 +88,7 @@ def _is_simple(annotation: Any) -> bool:
 
 def _members(annotation: Any) -> dict[Any, Any]:
     """What stands in the document, and what it means: for closed sets of words."""
-    parts = _parts(annotation)
+    parts = alternatives(annotation)
     members: dict[Any, Any] = {}
     for part in parts:
         if _is_enum(part):

@@ -1,0 +1,101 @@
+"""Facts to BSON: for each class of simple fields a function of its own, made when the catalogue is read.
+
+The driver's encoder walks a dictionary and asks of every value what it is, and of every ``Decimal`` how it is to be
+kept. A class says all that once. So its function is put together from a line or two a field (as ``dataclasses`` puts
+together an ``__init__``), and takes half the driver's time. What it writes is, byte for byte, what the driver would
+write of the same facts (https://bsonspec.org/spec.html); the tests compare the two.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from struct import Struct
+from types import NoneType
+from typing import Any, Final, Literal, NamedTuple, get_args, get_origin
+
+from live_trading.domain.entries import EntryData
+from live_trading.journal.decimals import bid_bytes
+from live_trading.journal.envelope import date_bytes
+from live_trading.journal.shapes import alternatives, nulls_that_matter
+
+Write = Callable[[dict[str, Any]], bytes]
+"""A model's ``__dict__`` to the BSON document of its facts."""
+
+_NULL: Final = 0x0A
+_int32: Final = Struct("<i").pack
+
+
+def _string(value: str) -> bytes:
+    text = value.encode()
+    return _int32(len(text) + 1) + text + b"\x00"
+
+
+class _Way(NamedTuple):
+    """How a kind of value is written: the element's type, and the expression for the bytes of a value ``{v}``."""
+
+    element: int
+    expression: str
+
+
+_WAYS: Final = {
+    str: _Way(0x02, "string({v})"),
+    Decimal: _Way(0x13, "bid_bytes(str({v}))"),
+    datetime: _Way(0x09, "date_bytes({v})"),
+    bool: _Way(0x08, "b'\\x01' if {v} else b'\\x00'"),
+}
+_SCOPE: Final = {"int32": _int32, "string": _string, "bid_bytes": bid_bytes, "date_bytes": date_bytes}
+_TEXT: Final = "int32(len(v := {v}.encode()) + 1), v, b'\\x00'"  # the same as string({v}), without the call
+
+
+def writer_of(kind: type[EntryData]) -> Write | None:
+    """What writes ``kind``'s facts; None when a field is of a shape that only the driver's encoder knows."""
+    keep = nulls_that_matter(kind)
+    scope: dict[str, Any] = dict(_SCOPE)
+    parts: list[str] = []
+    for number, (field, info) in enumerate(kind.model_fields.items()):
+        name, null, value = f"name{number}", f"null{number}", f"values[{field!r}]"
+        kinds = alternatives(info.annotation)
+        way = _way_of([part for part in kinds if part is not NoneType], scope, f"words{number}")
+        if way is None:
+            return None
+        scope[name] = _header(way.element, field)
+        scope[null] = _header(_NULL, field) if field in keep else b""
+        if NoneType in kinds:
+            parts.append(f"{null} if (v := {value}) is None else {name} + ({way.expression.format(v='v')}),")
+        else:
+            expression = _TEXT if way is _WAYS[str] else way.expression
+            parts.append(f"{name}, {expression.format(v=value)},")
+    lines = (
+        "def write(values):",
+        f"    body = b''.join(({' '.join(parts)}))",
+        "    return int32(len(body) + 5) + body + b'\\x00'",
+    )
+    exec("\n".join(lines), scope)  # noqa: S102 - nothing in it but the names of a class's own fields
+    write: Write = scope["write"]
+    return write
+
+
+def _header(element: int, name: str) -> bytes:
+    return bytes((element,)) + name.encode() + b"\x00"
+
+
+def _way_of(kinds: list[Any], scope: dict[str, Any], words: str) -> _Way | None:
+    if len(kinds) == 1 and kinds[0] in _WAYS:
+        return _WAYS[kinds[0]]
+    if not kinds or not all(_words(kind) for kind in kinds):
+        return None
+    scope[words] = {word: _string(word) for kind in kinds for word in _words(kind)}
+    return _Way(0x02, words + "[{v}]")
+
+
+def _words(kind: Any) -> tuple[str, ...]:
+    """The words of a closed set; nothing for any other kind."""
+    if get_origin(kind) is Literal:
+        members: Iterator[Any] = iter(get_args(kind))
+    elif isinstance(kind, type) and issubclass(kind, str) and issubclass(kind, Enum):
+        members = (member.value for member in kind)
+    else:
+        return ()
+    words = tuple(members)
+    return words if all(type(word) is str for word in words) else ()
