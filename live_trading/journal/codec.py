@@ -36,9 +36,10 @@ from live_trading.journal.shapes import dump, has_models, has_open_values, nulls
 MAX_ENTRY_BYTES: Final = 256 * 1024
 
 _HASH_ELEMENT: Final = b"\x05hash\x00\x20\x00\x00\x00\x00"
-_AFTER_CANONICAL: Final = len(_HASH_ELEMENT) + 32 + 1  # the hash element and the final NUL
 _SMALLEST: Final = 128  # no entry is as small as this
 _LENGTH: Final = Struct("<i")
+_AROUND_CANONICAL: Final = _LENGTH.size + len(_HASH_ELEMENT) + 32 + 1  # the length, the hash element, the final NUL
+_pack_length: Final = _LENGTH.pack
 _LENGTH_AND_ID: Final = Struct("<i5sq")  # int32 length, type and name of _id, int64 _id
 _ID: Final = b"\x12_id\x00"
 _sha256 = hashlib.sha256
@@ -104,15 +105,23 @@ class EntryCodec:
         """The entry and its document's bytes. Raises :class:`InvalidInput` for a value BSON cannot keep exactly, and
         :class:`EntryTooLarge`."""
         kind = type(data)
+        action_type, action_version = kind.ACTION_TYPE, kind.ACTION_VERSION
         write = self._writers.get(kind)
-        facts: dict[str, Any] = {} if write is not None else self._facts(data)
         try:
-            encoded = bson.encode(facts, codec_options=OPTIONS) if write is None else write(data.__dict__)
+            if write is not None:
+                encoded = write(data.__dict__)
+            else:
+                facts = self._facts(data)
+                encoded = bson.encode(facts, codec_options=OPTIONS)
+                if kind in self._open:
+                    # What is folded live must be what a rebuild reads: lists for tuples, plain strings for enums. The
+                    # facts are plain by now, and so the same as what their bytes would be read as.
+                    data = self.decode_facts(sequence_number, action_type, action_version, facts)
             canonical = canonical_bytes(
                 sequence_number,
                 operation_id,
-                kind.ACTION_TYPE,
-                kind.ACTION_VERSION,
+                action_type,
+                action_version,
                 encoded,
                 timestamp,
                 epoch,
@@ -121,21 +130,17 @@ class EntryCodec:
                 causation_id,
                 previous_hash,
             )
-        except (BSONError, OverflowError, ValueError, TypeError, struct.error) as error:
-            raise InvalidInput(kind.ACTION_TYPE, f"cannot be kept: {error}") from error
+        except (BSONError, OverflowError, ValueError, TypeError, AttributeError, KeyError, struct.error) as error:
+            raise InvalidInput(action_type, f"cannot be kept: {error}") from error
         digest = _sha256(canonical).digest()
-        size = _LENGTH.size + len(canonical) + _AFTER_CANONICAL
+        size = len(canonical) + _AROUND_CANONICAL
         if size > MAX_ENTRY_BYTES:
-            raise EntryTooLarge(kind.ACTION_TYPE, size, MAX_ENTRY_BYTES)
-        if kind in self._open:
-            # What is folded live must be what a rebuild reads: lists for tuples, plain strings for enums. The facts are
-            # plain by now, and so the same as what their bytes would be read as.
-            data = self.decode_facts(sequence_number, kind.ACTION_TYPE, kind.ACTION_VERSION, facts)
+            raise EntryTooLarge(action_type, size, MAX_ENTRY_BYTES)
         fields = (
             sequence_number,
             operation_id,
-            kind.ACTION_TYPE,
-            kind.ACTION_VERSION,
+            action_type,
+            action_version,
             data,
             timestamp,
             epoch,
@@ -146,7 +151,7 @@ class EntryCodec:
             digest,
         )
         entry = tuple.__new__(Entry, fields)
-        return entry, b"".join((_LENGTH.pack(size), canonical, _HASH_ELEMENT, digest, b"\x00"))
+        return entry, b"".join((_pack_length(size), canonical, _HASH_ELEMENT, digest, b"\x00"))
 
     def _facts(self, data: EntryData) -> dict[str, Any]:
         kind = type(data)

@@ -48,13 +48,17 @@ class _Batch:
         self.waiting: list[asyncio.Future[None]] = []
         """Who waits for the last of its own entries, which is in this batch."""
 
-    def has_room_for(self, document: bytes) -> bool:
-        return len(self.documents) < MAX_BATCH_ENTRIES and self.size + len(document) <= MAX_BATCH_BYTES
-
-    def add(self, entry: Entry, document: bytes) -> None:
-        self.entries.append(entry)
-        self.documents.append(document)
-        self.size += len(document)
+    def take(self, entries: Sequence[Entry], documents: Sequence[bytes]) -> int:
+        """Take as many as there is room for, in order; the number of those taken."""
+        taken, room = 0, MAX_BATCH_ENTRIES - len(self.documents)
+        for document in documents:
+            if taken == room or (self.size and self.size + len(document) > MAX_BATCH_BYTES):
+                break
+            self.size += len(document)
+            taken += 1
+        self.entries += entries[:taken]
+        self.documents += documents[:taken]
+        return taken
 
 
 class Writer(JournalWriter):
@@ -70,7 +74,7 @@ class Writer(JournalWriter):
         self._ids = runtime.ids
         self._deployment_id = deployment_id
         self._head = head
-        self._numbered = head  # the last number given away, durable or not
+        self._number_given, self._hash_given, self._time_given = head  # of the last number given away, durable or not
         self._subscribers: list[OnDurable] = []
         self._queue: deque[_Batch] = deque()
         """What goes out next; the last one is still being filled."""
@@ -109,7 +113,7 @@ class Writer(JournalWriter):
     @property
     def queued(self) -> int:
         """How many entries are numbered and not yet durable."""
-        return self._numbered.sequence_number - self._head.sequence_number
+        return self._number_given - self._head.sequence_number
 
     def subscribe(self, on_durable: OnDurable) -> None:
         self._subscribers.append(on_durable)
@@ -135,10 +139,12 @@ class Writer(JournalWriter):
             if self._queued_entries < MAX_QUEUED_ENTRIES:
                 break
         entries, documents = self._number(drafts)
-        if self._busy or len(entries) > MAX_BATCH_ENTRIES:
+        if not entries:
+            return ()
+        if self._busy or (batch := _Batch()).take(entries, documents) < len(entries):
             await self._enqueue(entries, documents)
-        elif entries:
-            await self._write_at_once(entries, documents)
+        else:
+            await self._write_at_once(batch)
         return tuple(entries)
 
     def _refuse(self) -> None:
@@ -170,7 +176,7 @@ class Writer(JournalWriter):
 
     def _number(self, drafts: Sequence[Draft]) -> tuple[list[Entry], list[bytes]]:
         """Give the drafts their numbers and bytes. All of them or, when one cannot be encoded, none."""
-        number, previous_hash, last_timestamp = self._numbered
+        number, previous_hash, last_timestamp = self._number_given, self._hash_given, self._time_given
         timestamp = self._clock.now()
         if last_timestamp is not None and timestamp < last_timestamp:
             timestamp = last_timestamp
@@ -198,7 +204,7 @@ class Writer(JournalWriter):
             documents.append(document)
             previous_hash = entry.hash
         if entries:
-            self._numbered = Head(number, previous_hash, timestamp)
+            self._number_given, self._hash_given, self._time_given = number, previous_hash, timestamp
         return entries, documents
 
     @staticmethod
@@ -224,26 +230,24 @@ class Writer(JournalWriter):
             self._busy = False
             self._idle.set()
 
-    async def _enqueue(self, entries: Sequence[Entry], documents: Sequence[bytes]) -> None:
-        """Hand on to the drainer, and wait until the last of them is durable."""
+    def _enqueue(self, entries: Sequence[Entry], documents: Sequence[bytes]) -> asyncio.Future[None]:
+        """Hand on to the drainer; what is returned is done when the last of them is durable."""
         queue = self._queue
-        for entry, document in zip(entries, documents, strict=True):
-            if not queue or not queue[-1].has_room_for(document):
-                queue.append(_Batch())
-            queue[-1].add(entry, document)
         self._queued_entries += len(entries)
+        if not queue:
+            queue.append(_Batch())
+        while (taken := queue[-1].take(entries, documents)) < len(entries):
+            entries, documents = entries[taken:], documents[taken:]
+            queue.append(_Batch())
         if not self._busy:
             self._take()
             self._wake.set()
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         queue[-1].waiting.append(future)
-        await future
+        return future
 
-    async def _write_at_once(self, entries: Sequence[Entry], documents: Sequence[bytes]) -> None:
+    async def _write_at_once(self, batch: _Batch) -> None:
         """The way without contention: from the appender's own task, with no other task in between."""
-        batch = _Batch()
-        for entry, document in zip(entries, documents, strict=True):
-            batch.add(entry, document)
         self._take()
         try:
             await self._write(batch)
