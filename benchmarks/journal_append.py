@@ -19,6 +19,7 @@ from live_trading.domain.ids import Kind, derived_id
 from live_trading.domain.values import Side
 from live_trading.journal import JournalWriter, MongoJournal, Opener
 from live_trading.journal.mongo_store import JOURNAL, MongoStore
+from live_trading.runtime import settle_collector
 
 Documents = Sequence[dict[str, Any]]
 
@@ -56,6 +57,7 @@ async def run(place: Place) -> list[Result]:
         (entry,) = await writer.append(*_drafts(1))
         like = await database[JOURNAL].find_one({"_id": entry.sequence_number})
         assert like is not None
+        settle_collector()  # as in an engine that trades; the bare side has the same
         results = await _latency(place, writer, bare, like)
         for producers in (10, 100, 1000):
             results += await _throughput(place, writer, bare, like, producers)

@@ -49,11 +49,13 @@ def _origin(epoch: int, actor: str) -> bytes:
     return _integer(b"epoch", epoch) + _string(b"actor", actor)
 
 
-@lru_cache(maxsize=64)  # many entries are of one moment
 def date_bytes(value: datetime) -> bytes:
     """An aware time as BSON keeps it: milliseconds since 1970, signed, 8 bytes."""
     since = value - _EPOCH
     return _int64((since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000)
+
+
+_timestamp = lru_cache(maxsize=64)(date_bytes)  # many entries are of one moment
 
 
 def canonical_bytes(
@@ -81,7 +83,7 @@ def canonical_bytes(
             _type(action_type, action_version),
             facts,
             _TIMESTAMP,
-            date_bytes(timestamp),
+            _timestamp(timestamp),
             _origin(epoch, actor),
             _CORRELATION,
             _int64(correlation_id),
