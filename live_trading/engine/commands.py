@@ -39,7 +39,7 @@ from live_trading.domain.ids import Kind, derived_id
 from live_trading.domain.instrument import Instrument
 from live_trading.domain.operation import UPDATABLE, OperationSettings
 from live_trading.domain.values import AccountType, CrashRecoveryMode, OperationStatus, OrderPurpose, OrderStatus
-from live_trading.engine.context import EngineContext
+from live_trading.engine.context import EngineContext, LastPrices
 from live_trading.engine.inbox import Command, Outcome
 from live_trading.orders.facts import about
 from live_trading.projections.state import Operation, Order
@@ -360,8 +360,14 @@ class CommandDesk:
     async def _reset(self, command: Command) -> Entry:
         if self._live.ledger.state.kill_switch is None:
             raise Refused("WRONG_STATUS", "the kill switch is not tripped")
+        prices = LastPrices(self._context)
+        for number, operation in self._live.ledger.state.operations.items():
+            if operation.quantity and operation.broker in self._context.sessions and number not in prices:
+                detail = f"{operation.symbol} is held and has no price yet, so the loss to acknowledge is not known"
+                raise Refused("STALE_DATA", f"{detail}: reset it when a price has come, or close the position")
         note = str(command.arguments.get("note", ""))
-        return await self._append(command, None, KillSwitchReset(note=note, command_id=command.id))
+        losses = self._context.gatekeeper.day_losses(prices)
+        return await self._append(command, None, KillSwitchReset(note=note, acknowledged=losses, command_id=command.id))
 
 
 def _protection_arguments(arguments: Mapping[str, Any]) -> tuple[OrderPurpose, Decimal]:
@@ -414,4 +420,8 @@ def outcome_of(entry: Entry) -> Outcome:
     result: dict[str, Any] = {"sequence_number": number}
     if entry.operation_id is not None:
         result["operation_id"] = str(entry.operation_id)
+    if isinstance(entry.data, OperationCreated) and entry.data.warning is not None:
+        result["warning"] = entry.data.warning
+    if isinstance(entry.data, KillSwitchReset) and entry.data.acknowledged:
+        result["acknowledged"] = {currency: f"{loss:f}" for currency, loss in entry.data.acknowledged.items()}
     return Outcome(number, False, result)

@@ -6,7 +6,7 @@ starve them; they wait for a token where an entry is refused.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -16,7 +16,7 @@ from live_trading.domain.values import Side
 from live_trading.orders.money import DayResults
 from live_trading.orders.rules import RULES, Entering, Limits, Refusal, Situation, notional
 from live_trading.projections.ledger import Ledger
-from live_trading.projections.state import Operation
+from live_trading.projections.state import ZERO, Operation
 
 __all__ = ["Breaker", "Entering", "Gatekeeper", "Limits", "Refusal", "Situation", "TokenBucket"]
 
@@ -97,16 +97,30 @@ class Gatekeeper:
         self.passed.pop(operation.number, None)
 
     def loss_beyond_limits(self, situation: Situation) -> KillSwitchTripped | None:
-        """Whether the day's loss calls for the kill switch."""
+        """Whether the day's loss, less what of it a person has acknowledged, calls for the kill switch."""
+        acknowledged = self._acknowledged()
         for day in self._day.at(situation.prices):
+            known = acknowledged.get(day.currency, ZERO)
+            loss = -day.pnl - known
             limits = [(self.limits.max_daily_loss, "max_daily_loss")]
             if self.limits.max_loss_pct is not None:
                 limits.append((self.limits.max_loss_pct * day.capital, "max_loss_pct of capital"))
             for limit, name in limits:
-                if limit is not None and -day.pnl > limit:
-                    reason = f"the day's loss of {-day.pnl:f} {day.currency} is over {name} ({limit:f})"
-                    return KillSwitchTripped(reason=reason, loss=-day.pnl, limit=limit, currency=day.currency)
+                if limit is not None and loss > limit:
+                    since = f" beyond the {known:f} acknowledged at the last reset" if known else ""
+                    reason = f"the day's loss of {loss:f} {day.currency}{since} is over {name} ({limit:f})"
+                    return KillSwitchTripped(reason=reason, loss=loss, limit=limit, currency=day.currency)
         return None
+
+    def day_losses(self, prices: Mapping[int, Decimal]) -> dict[str, Decimal]:
+        """What the day has lost so far, realised and not, by currency; those without a loss are left out."""
+        return {day.currency: -day.pnl for day in self._day.at(prices) if day.pnl < 0}
+
+    def _acknowledged(self) -> Mapping[str, Decimal]:
+        """The losses that a person knew of when they reset the kill switch: of the same day only."""
+        state = self.ledger.state
+        known = state.acknowledged
+        return known.losses if known is not None and known.day == state.day else {}
 
     def marketable_limit(self, instrument: Instrument, side: Side, last_price: Decimal) -> Decimal:
         """The limit price that turns a market entry into one that cannot fill far from the last price."""

@@ -208,6 +208,19 @@ class ExitIntent(msgspec.Struct):
     recovery: bool = False
 
 
+class Move(msgspec.Struct):
+    """A person's wish to move a protection, which is not known to hold yet: asked for by entry ``number``.
+
+    It stands until the broker works the order so, or until it is written down that it will not be done.
+    """
+
+    number: int
+    correlation_id: int
+    actor: str
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+
+
 class Recovery(msgspec.Struct):
     """What the last recovery decided for an operation."""
 
@@ -242,6 +255,8 @@ class Operation(msgspec.Struct):
     recovery: Recovery | None = None
     stop_loss: Decimal | None = None
     take_profit: Decimal | None = None
+    moves: dict[str, Move] = msgspec.field(default_factory=dict)
+    """By client order id."""
     day_start_pnl: Decimal = ZERO
     signals: int = 0
     refusals: int = 0
@@ -268,6 +283,14 @@ class KillSwitch(msgspec.Struct):
     at: datetime
     reason: str
     actor: str
+
+
+class Acknowledged(msgspec.Struct):
+    """The losses by currency that a person acknowledged by resetting the kill switch on a day (its ordinal)."""
+
+    number: int
+    day: int
+    losses: dict[str, Decimal]
 
 
 class Breaker(msgspec.Struct):
@@ -314,6 +337,7 @@ class LedgerState(msgspec.Struct):
     commands: dict[str, Seen] = msgspec.field(default_factory=dict)
     cursors: dict[str, str] = msgspec.field(default_factory=dict)
     kill_switch: KillSwitch | None = None
+    acknowledged: Acknowledged | None = None
     breaker: Breaker | None = None
     discrepancies: dict[str, Discrepancy] = msgspec.field(default_factory=dict)
     foreign_quantities: dict[str, Decimal] = msgspec.field(default_factory=dict)

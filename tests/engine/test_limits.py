@@ -147,3 +147,69 @@ def test_orders_that_are_refused_or_not_answered_open_the_breaker_and_it_outlive
             assert await _entries(world, "CIRCUIT_BREAKER_CLOSED")
 
     run_virtual(main())
+
+
+def _fall(world: World, by: str) -> None:
+    world.move_market("EUR-USD", -Decimal(by))
+
+
+def test_a_reset_acknowledges_the_loss_so_far_and_the_limit_counts_anew_over_a_restart() -> None:
+    async def main() -> None:
+        wide = {"stop_loss_type": "FIXED", "stop_loss_value": "0.5", "take_profit_type": None}
+        resume = {"crash_recovery_mode": "RESUME", "emergency_stop_loss_pct": "0.9"}
+        async with _world(56, max_daily_loss=Decimal(10)) as world:
+            engine = await world.start_engine()
+            await _operations(world, 1, **wide, take_profit_value=None, **resume)
+            (operation,) = engine.live.ledger.state.operations.values()
+            assert await world.until(lambda: bool(operation.quantity), 120)
+            _fall(world, "0.02")  # 20 dollars
+            assert await world.until(lambda: engine.live.ledger.state.kill_switch is not None, 10)
+
+            reset = await world.command("reset_kill_switch", note="seen, it may go on")
+            assert not reset.refused
+            (entry,) = await _entries(world, "KILL_SWITCH_RESET")
+            known = entry.data.acknowledged["USD"]
+            assert 18 < known < 22
+            assert reset.result["acknowledged"] == {"USD": f"{known:f}"}
+            await world.clock.sleep(10)
+            assert engine.live.ledger.state.kill_switch is None, "the loss that was acknowledged trips nothing"
+
+            world.crash()
+            engine = await world.start_engine()
+            await world.clock.sleep(10)
+            assert engine.live.ledger.state.kill_switch is None, "nor does it after a restart"
+            identifier = next(str(e.operation_id) for e in await _entries(world, "OPERATION_CREATED"))
+            await world.command("close_position", operation_id=identifier)
+            (operation,) = engine.live.ledger.state.operations.values()
+            assert await world.until(lambda: bool(operation.totals.trades and operation.quantity), 60)
+            assert engine.live.ledger.state.kill_switch is None, "nor when it is realised; entries pass"
+
+            _fall(world, "0.02")
+            assert await world.until(lambda: engine.live.ledger.state.kill_switch is not None, 10)
+            trip = (await _entries(world, "KILL_SWITCH_TRIPPED"))[-1].data
+            assert 10 < trip.loss < 30, "what was lost since, not the day's 40"
+            assert f"beyond the {known:f} acknowledged" in trip.reason
+
+    run_virtual(main())
+
+
+def test_a_reset_is_refused_while_the_loss_to_acknowledge_is_not_known() -> None:
+    async def main() -> None:
+        async with _world(58, max_daily_loss=Decimal(10)) as world:
+            engine = await world.start_engine()
+            resume = {"crash_recovery_mode": "RESUME", "emergency_stop_loss_pct": "0.9", "stop_loss_value": "0.2"}
+            await _operations(world, 1, **resume)
+            (operation,) = engine.live.ledger.state.operations.values()
+            assert await world.until(lambda: bool(operation.quantity), 120)
+            await world.command("trip_kill_switch", reason="enough")
+            world.crash()
+            world.quiet = True
+            await world.start_engine()
+            refused = await world.command("reset_kill_switch")
+            assert refused.result["code"] == "STALE_DATA"
+            assert "EUR-USD is held and has no price yet" in refused.result["detail"]
+            world.quiet = False
+            await world.clock.sleep(2)
+            assert not (await world.command("reset_kill_switch")).refused
+
+    run_virtual(main())

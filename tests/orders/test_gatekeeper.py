@@ -14,8 +14,8 @@ from live_trading.domain.values import AssetClass, OperationStatus, OrderType, P
 from live_trading.orders.gatekeeper import Breaker, Entering, Gatekeeper, Limits, Refusal, Situation, TokenBucket
 from live_trading.orders.rules import RULES
 from live_trading.projections import Ledger
+from live_trading.projections.state import Acknowledged, KillSwitch, Lot, Operation, Position
 from live_trading.projections.state import Breaker as OpenBreaker
-from live_trading.projections.state import KillSwitch, Lot, Operation, Position
 
 NOW = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
 INSTRUMENT = Instrument(
@@ -194,6 +194,19 @@ def test_a_loss_over_two_per_cent_of_the_capital_trips_and_realised_losses_of_ea
     assert keeper.check(entering(held), replace(SITUATION, prices={1: Decimal(4981)})) is None  # 9,500 of 500,000
     refusal = keeper.check(entering(held), replace(SITUATION, prices={1: Decimal(4979)}))  # 10,500
     assert rule_of(refusal) == "KILL_SWITCH"
+
+
+@given(loss=st.integers(1, 1000), known=st.integers(0, 1000), later=st.integers(0, 1))
+def test_an_acknowledged_loss_does_not_count_again_until_the_day_ends(loss: int, known: int, later: int) -> None:
+    held = operation(1)
+    keeper = keeper_of(replace(NO_LIMITS, max_daily_loss=Decimal(100)), held)
+    keeper.ledger.state.acknowledged = Acknowledged(7, 1, {"USD": Decimal(known), "CHF": Decimal(1)})
+    keeper.ledger.state.day = 1 + later
+    situation = replace(SITUATION, prices={1: Decimal(5000) - Decimal(loss) / 50})
+    counted = loss if later else loss - known
+    trip = keeper.loss_beyond_limits(situation)
+    assert (trip.loss if trip is not None else None) == (counted if counted > 100 else None)
+    assert keeper.day_losses(situation.prices) == {"USD": loss}
 
 
 def test_an_open_breaker_refuses_until_its_time_and_not_longer() -> None:

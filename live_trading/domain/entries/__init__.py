@@ -65,6 +65,7 @@ from live_trading.domain.entries.trading import (
     OrderModified,
     OrderModifyRequested,
     OrderNeedsOperator,
+    OrderNotModified,
     OrderNotPlaced,
     OrderPlaced,
     OrderRejected,
@@ -122,6 +123,7 @@ AnyEntryData = (
     | OrderExpired
     | OrderModifyRequested
     | OrderModified
+    | OrderNotModified
     | OrderFilled
     | FillCorrected
     | CommissionReported
@@ -178,6 +180,7 @@ CATALOGUE: Final[dict[str, type[EntryData]]] = {
         OrderExpired,
         OrderModifyRequested,
         OrderModified,
+        OrderNotModified,
         OrderFilled,
         FillCorrected,
         CommissionReported,
@@ -232,6 +235,7 @@ __all__ = [
     "OrderModified",
     "OrderModifyRequested",
     "OrderNeedsOperator",
+    "OrderNotModified",
     "OrderNotPlaced",
     "OrderPlaced",
     "OrderRejected",

@@ -8,11 +8,15 @@ from live_trading.domain.operation import OperationSettings
 
 
 class OperationCreated(CommandEntryData):
-    """A person started an operation. It carries all settings and the instrument as the broker described it."""
+    """A person started an operation. It carries all settings and the instrument as the broker described it.
+
+    ``warning``: what the broker cannot hold of its protections, told to whoever created it.
+    """
 
     ACTION_TYPE: ClassVar[str] = "OPERATION_CREATED"
     settings: OperationSettings
     instrument: Instrument
+    warning: str | None = None
 
 
 class OperationUpdated(CommandEntryData):

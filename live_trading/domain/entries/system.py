@@ -3,6 +3,8 @@
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
+from pydantic import Field
+
 from live_trading.domain.entries.envelope import CommandEntryData, EntryData, UtcTime
 from live_trading.domain.values import CrashRecoveryMode, RecoveryDecision, Side
 
@@ -117,10 +119,12 @@ class KillSwitchTripped(CommandEntryData):
 
 
 class KillSwitchReset(CommandEntryData):
-    """A person allowed entries again."""
+    """A person allowed entries again. ``acknowledged``: the day's losses so far, by currency, realised and not; until
+    the day ends the limits count what is lost beyond them."""
 
     ACTION_TYPE: ClassVar[str] = "KILL_SWITCH_RESET"
     note: str = ""
+    acknowledged: dict[str, Decimal] = Field(default_factory=dict)
 
 
 class CircuitBreakerOpened(EntryData):

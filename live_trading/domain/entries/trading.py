@@ -150,6 +150,14 @@ class OrderModified(EntryData):
     stop_price: Decimal | None = None
 
 
+class OrderNotModified(EntryData):
+    """A change that was asked for does not hold and will not be sent (again): the order keeps the values it has."""
+
+    ACTION_TYPE: ClassVar[str] = "ORDER_NOT_MODIFIED"
+    client_order_id: str
+    reason: str
+
+
 class OrderFilled(EntryData):
     """One execution. ``cursor``: up to it the broker's executions were known to be complete when this one came."""
 
@@ -189,7 +197,8 @@ class CommissionReported(EntryData):
 
 
 class ProtectionSet(EntryData):
-    """The position's stop loss and take profit rest at the broker as these orders."""
+    """The position's stop loss and take profit rest at the broker as these orders. A price without an order is watched:
+    the broker cannot hold it, so the engine closes the position when the market reaches it."""
 
     ACTION_TYPE: ClassVar[str] = "PROTECTION_SET"
     stop_loss: Decimal | None = None
@@ -199,20 +208,21 @@ class ProtectionSet(EntryData):
 
 
 class ProtectionMoved(CommandEntryData):
-    """A stop or target was moved, by a person or by a trailing rule."""
+    """A stop or target was moved, by a person or by a trailing rule. ``client_order_id`` None: it is watched."""
 
     ACTION_TYPE: ClassVar[str] = "PROTECTION_MOVED"
     kind: Literal["STOP_LOSS", "TAKE_PROFIT"]
-    client_order_id: str
+    client_order_id: str | None = None
     before: Decimal | None
     after: Decimal
     reason: str = ""
 
 
 class ProtectionTriggered(EntryData):
-    """A stop or target was filled (wholly or for its first part)."""
+    """A stop or target was filled (wholly or for its first part), ``price`` being what it was filled at; or, with
+    ``client_order_id`` None, the market reached one that is watched, at ``price``, and the position is to be closed."""
 
     ACTION_TYPE: ClassVar[str] = "PROTECTION_TRIGGERED"
     kind: OrderPurpose
-    client_order_id: str
+    client_order_id: str | None = None
     price: Decimal

@@ -10,7 +10,7 @@ from live_trading.domain.values import DoubtfulAction, OrderStatus, SignalType
 from live_trading.projections.book import Book, add_to
 from live_trading.projections.folds.operations import touch, with_operation
 from live_trading.projections.ledger import Ledger, Removed
-from live_trading.projections.state import ZERO, ExitIntent, Fill, Operation, Order
+from live_trading.projections.state import ZERO, ExitIntent, Fill, Move, Operation, Order
 
 _OVER = (OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.REJECTED)
 """A partial fill that comes after these changes no status: what was not filled is not worked any more. After
@@ -147,6 +147,10 @@ def _cancel_requested(ledger: Ledger, entry: Entry, data: e.OrderCancelRequested
 def _modify_requested(ledger: Ledger, entry: Entry, data: e.OrderModifyRequested, order: Order) -> None:
     if not order.status.is_terminal:
         order.modify_requested = entry.sequence_number
+    if data.command_id is not None:
+        ledger.state.operations[order.operation].moves[order.client_order_id] = Move(
+            entry.sequence_number, entry.correlation_id, entry.actor, data.limit_price, data.stop_price
+        )
 
 
 def _modified(ledger: Ledger, entry: Entry, data: e.OrderModified, order: Order) -> None:
@@ -156,11 +160,29 @@ def _modified(ledger: Ledger, entry: Entry, data: e.OrderModified, order: Order)
         order.limit_price = data.limit_price
     if data.stop_price is not None:
         order.stop_price = data.stop_price
+    _end_change(order)
+    moves = ledger.state.operations[order.operation].moves
+    if order.client_order_id in moves and _holds(moves[order.client_order_id], order, data):
+        del moves[order.client_order_id]
+    if order.status in (OrderStatus.PLACED, OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED):
+        _work(order)  # a protection grows with its entry's fills: what was all of it may be a part of it now
+
+
+def _holds(move: Move, order: Order, data: e.OrderModified) -> bool:
+    """Whether the order stands where a person wanted it. A change to nothing was how a refusal was once told."""
+    is_refusal = data.quantity is data.limit_price is data.stop_price is None
+    return is_refusal or (move.limit_price in (None, order.limit_price) and move.stop_price in (None, order.stop_price))
+
+
+def _not_modified(ledger: Ledger, entry: Entry, data: e.OrderNotModified, order: Order) -> None:
+    _end_change(order)
+    ledger.state.operations[order.operation].moves.pop(order.client_order_id, None)
+
+
+def _end_change(order: Order) -> None:
     order.modify_requested = None
     if order.doubt is DoubtfulAction.MODIFY:
         order.doubt = None
-    if order.status in (OrderStatus.PLACED, OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED):
-        _work(order)  # a protection grows with its entry's fills: what was all of it may be a part of it now
 
 
 def _filled(ledger: Ledger, entry: Entry, data: e.OrderFilled) -> None:
@@ -313,6 +335,7 @@ HANDLERS: dict[str, Callable[[Ledger, Entry, Any], None]] = {
     "ORDER_EXPIRED": _with_order(_expired),
     "ORDER_MODIFY_REQUESTED": _with_order(_modify_requested),
     "ORDER_MODIFIED": _with_order(_modified),
+    "ORDER_NOT_MODIFIED": _with_order(_not_modified),
     "ORDER_FILLED": _filled,
     "FILL_CORRECTED": _corrected,
     "COMMISSION_REPORTED": _commission,

@@ -8,7 +8,7 @@ from live_trading.domain.entries import Entry
 from live_trading.domain.values import RecoveryDecision
 from live_trading.projections.folds.operations import touch
 from live_trading.projections.ledger import Ledger
-from live_trading.projections.state import Breaker, Discrepancy, ExitIntent, KillSwitch, Recovery, Seen
+from live_trading.projections.state import Acknowledged, Breaker, Discrepancy, ExitIntent, KillSwitch, Recovery, Seen
 
 
 def _nothing(ledger: Ledger, entry: Entry, data: Any) -> None:
@@ -55,7 +55,9 @@ def _kill_switch_tripped(ledger: Ledger, entry: Entry, data: e.KillSwitchTripped
 
 
 def _kill_switch_reset(ledger: Ledger, entry: Entry, data: e.KillSwitchReset) -> None:
-    ledger.state.kill_switch = None
+    state = ledger.state
+    state.kill_switch = None
+    state.acknowledged = Acknowledged(entry.sequence_number, state.day, dict(data.acknowledged))
 
 
 def _breaker_opened(ledger: Ledger, entry: Entry, data: e.CircuitBreakerOpened) -> None:

@@ -46,6 +46,7 @@ SAMPLES: dict[Any, Any] = {
     datetime: AT - timedelta(days=1),
     OperationSettings: SETTINGS,
     Instrument: INSTRUMENT,
+    dict[str, Decimal]: {"USD": Decimal("12.50")},
     dict[str, Any]: {"number": 1, "ratio": 0.25, "price": Decimal("1.10"), "list": [1, "x", None]},
 }
 
