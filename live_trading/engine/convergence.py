@@ -31,6 +31,7 @@ from live_trading.domain.values import (
     Side,
 )
 from live_trading.engine.context import EngineContext
+from live_trading.engine.moves import settle_moves
 from live_trading.orders.order_manager import OrderPlan, protection_set
 from live_trading.orders.protections import Protection, protection_prices
 from live_trading.projections.state import Discrepancy, ExitIntent, Operation, Order
@@ -69,6 +70,8 @@ class Convergence:
         session = self._context.session(operation)
         if not session.ready.is_set() or operation.status is OperationStatus.CLOSED:
             return
+        if operation.moves and self._context.trading:
+            await settle_moves(self._context, operation)
         ledger = self._context.live.ledger
         working, discrepancies = ledger.working_orders(operation), ledger.state.discrepancies
         if not (working or discrepancies or operation.position) and operation.status is not OperationStatus.CLOSING:

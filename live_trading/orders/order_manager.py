@@ -34,6 +34,7 @@ from live_trading.domain.entries import (
     OrderInDoubt,
     OrderModified,
     OrderModifyRequested,
+    OrderNotModified,
     OrderNotPlaced,
     OrderPlaced,
     OrderRejected,
@@ -318,10 +319,8 @@ class OrderManager:
             return None
         failpoint("order.modify.after")
         if isinstance(answer, Rejected):
-            # The broker works it with the values it had.
-            await self.live.append(
-                facts.about(order, OrderModified(client_order_id=order.client_order_id), f"broker:{self.broker.name}")
-            )
+            refused = OrderNotModified(client_order_id=order.client_order_id, reason=f"{answer.code}: {answer.text}")
+            await self.live.append(facts.about(order, refused, f"broker:{self.broker.name}"))
             return answer
         modified = OrderModified(
             client_order_id=order.client_order_id,

@@ -12,7 +12,7 @@ from typing import Any
 
 from live_trading.brokers.types import Bracket
 from live_trading.domain.values import OrderPurpose
-from live_trading.engine.inbox import Command
+from live_trading.engine.inbox import Command, Outcome
 from live_trading.paper_exchange.catalogue import default_catalogue
 from live_trading.paper_exchange.core import Catalogue, LiquidityModel
 from live_trading.projections.state import Operation
@@ -58,7 +58,7 @@ class Play:
             if not done or self.world.clock.monotonic() > deadline:
                 raise TimeoutError("the story did not go on")
 
-    async def do(self, kind: str, /, **arguments: Any) -> None:
+    async def do(self, kind: str, /, **arguments: Any) -> Outcome:
         """Command something and wait for its outcome, over deaths."""
         self._commands += 1
         command = Command(f"play-{self._commands}", kind, arguments, "user:play")
@@ -67,6 +67,7 @@ class Play:
         await self.until(lambda: command.id in outcomes)
         outcome = outcomes[command.id]
         self.operation_id = str(outcome.result.get("operation_id", self.operation_id))
+        return outcome
 
     async def create(self, **settings: Any) -> None:
         """One operation on EUR-USD with a scripted strategy."""
@@ -159,8 +160,10 @@ async def _close_operation(play: Play) -> None:
 async def _move_stop(play: Play) -> None:
     await play.create(strategy_config={"script": "L" + "." * 40}, crash_recovery_mode="RESUME")
     await play.until(play.holds)
-    await play.do("move_protection", operation_id=play.operation_id, kind="STOP_LOSS", price="1.08000")
-    await play.until(lambda: _stop_price(play) is not None)
+    price = Decimal("1.08000")
+    moved = await play.do("move_protection", operation_id=play.operation_id, kind="STOP_LOSS", price=str(price))
+    # A person who was told that it is done finds it done, whoever died in between.
+    await play.until(lambda: moved.refused or not play.holds() or _stop_price(play) == price)
 
 
 async def _cancel_target(play: Play) -> None:

@@ -2,7 +2,9 @@
 
 from decimal import Decimal
 
+from live_trading.domain.ids import Kind, derived_id
 from live_trading.domain.values import OrderStatus, Side
+from live_trading.engine.inbox import Command
 from live_trading.paper_exchange.faults import Fault, FaultKind
 from live_trading.projections.state import Operation
 from live_trading.simulation import World, run_virtual
@@ -180,6 +182,141 @@ def test_a_strategy_that_raises_ends_its_operation_only_and_leaves_the_protectio
             assert failed.quantity
             stops = [order for order in world.exchange.open_orders(ACCOUNT) if order.stop_price is not None]
             assert stops
+            assert not await _judge(world)
+
+    run_virtual(main())
+
+
+async def _held(world: World, **settings: str) -> Operation:
+    await world.start_engine()
+    plain = {"crash_recovery_mode": "RESUME", "emergency_stop_loss_pct": "0.9", "stop_loss_value": "0.01"}
+    operation = await _operation(world, **{**plain, **settings})
+    assert await world.until(lambda: bool(operation.quantity), 7200)
+    await world.clock.sleep(1)
+    return operation
+
+
+def _operation_id(operation: Operation) -> str:
+    return str(derived_id(Kind.OPERATION, operation.number))
+
+
+def _wider(operation: Operation, by: str = "0.002") -> Decimal:
+    """Where a person moves the stop to: away from the market."""
+    assert operation.stop_loss is not None
+    return operation.stop_loss - Decimal(by) * (1 if operation.quantity > 0 else -1)
+
+
+def _stops(world: World) -> list[Decimal]:
+    return [o.stop_price for o in world.exchange.open_orders(ACCOUNT) if o.stop_price is not None]
+
+
+async def _submit_and_die_before_the_change_is_sent(world: World, operation: Operation, price: Decimal) -> None:
+    """The change is journaled, and the engine is gone before a byte of it leaves."""
+    arguments = {"operation_id": _operation_id(operation), "kind": "STOP_LOSS", "price": str(price)}
+    world.inbox.submit(Command("by hand", "move_protection", arguments, "user:ann"))
+    assert world.engine is not None
+    ledger, bucket = world.engine.live.ledger, world.engine.context.gatekeeper.tokens
+    while not bucket.take(reduces_risk=True):
+        pass  # the change waits for a token
+    assert await world.until(lambda: bool(operation.moves), 10, 0.001)
+    assert ledger.orders[next(iter(operation.moves))].modify_requested is not None
+    world.crash()
+    assert price not in _stops(world)
+
+
+def test_a_stop_moved_by_hand_whose_change_never_left_is_moved_by_the_next_engine() -> None:
+    async def main() -> None:
+        async with World(31) as world:
+            operation = await _held(world)
+            price = _wider(operation)
+            await _submit_and_die_before_the_change_is_sent(world, operation, price)
+            engine = await world.start_engine()
+            (operation,) = engine.live.ledger.state.operations.values()
+            assert await world.until(lambda: _stops(world) == [price], 30)
+            await world.clock.sleep(1)
+            assert (operation.stop_loss, operation.moves) == (price, {})
+            moved = [e for e in await world.entries() if e.action_type == "PROTECTION_MOVED"]
+            assert [e.data.after for e in moved] == [price]
+            assert "sent again" in moved[0].data.reason
+            assert not await _judge(world)
+
+    run_virtual(main())
+
+
+def test_a_stop_moved_by_hand_and_hit_before_it_moved_is_written_down_as_not_moved() -> None:
+    async def main() -> None:
+        async with World(32) as world:
+            operation = await _held(world)
+            price = _wider(operation)
+            against = -1 if operation.quantity > 0 else 1
+            await _submit_and_die_before_the_change_is_sent(world, operation, price)
+            world.move_market("EUR-USD", Decimal("0.02") * against)
+            await world.clock.sleep(5)
+            engine = await world.start_engine()
+            (operation,) = engine.live.ledger.state.operations.values()
+            assert await world.until(lambda: not operation.moves, 30)
+            (told,) = [e.data for e in await world.entries() if e.action_type == "ORDER_NOT_MODIFIED"]
+            assert told.reason == "asked for in entry {}: the order is FILLED".format(
+                next(e.sequence_number for e in await world.entries() if e.action_type == "ORDER_MODIFY_REQUESTED")
+            )
+            assert not await _judge(world)
+
+    run_virtual(main())
+
+
+def test_a_stop_moved_by_hand_is_not_moved_when_the_policy_closes_the_position() -> None:
+    async def main() -> None:
+        async with World(33) as world:
+            operation = await _held(world, crash_recovery_mode="CLOSE_ALL")
+            await _submit_and_die_before_the_change_is_sent(world, operation, _wider(operation))
+            engine = await world.start_engine()
+            (operation,) = engine.live.ledger.state.operations.values()
+            assert await world.until(lambda: not operation.moves and not operation.quantity, 30)
+            told = [e.data.reason for e in await world.entries() if e.action_type == "ORDER_NOT_MODIFIED"]
+            assert len(told) == 1
+            assert not await _judge(world)
+
+    run_virtual(main())
+
+
+def test_a_change_by_hand_that_the_connection_swallowed_is_sent_again() -> None:
+    async def main() -> None:
+        async with World(34) as world:
+            operation = await _held(world)
+            price = _wider(operation)
+            world.exchange.faults.add(Fault(FaultKind.DROP_BEFORE_ACCEPT, operation="modify"))
+            moved = await world.command(
+                "move_protection", operation_id=_operation_id(operation), kind="STOP_LOSS", price=str(price)
+            )
+            assert not moved.refused
+            assert await world.until(lambda: _stops(world) == [price], 30)
+            assert not await _judge(world)
+
+    run_virtual(main())
+
+
+def test_a_change_by_hand_that_the_broker_refuses_is_written_down_and_not_tried_again() -> None:
+    async def main() -> None:
+        async with World(35) as world:
+            operation = await _held(world)
+            before = operation.stop_loss
+            (stop,) = [o for o in world.exchange.open_orders(ACCOUNT) if o.stop_price is not None]
+            moving = world.tasks.start(
+                world.command(
+                    "move_protection",
+                    operation_id=_operation_id(operation),
+                    kind="STOP_LOSS",
+                    price=str(_wider(operation)),
+                ),
+                "a move",
+            )
+            await world.clock.sleep(0.003)
+            world.exchange.cancel(ACCOUNT, stop.order_id)  # by hand, at the broker, in the same moment
+            await moving
+            assert await world.until(lambda: _stops(world) == [before], 10), "placed anew where it was"
+            told = [e.data for e in await world.entries() if e.action_type == "ORDER_NOT_MODIFIED"]
+            assert (len(told), operation.stop_loss, operation.moves) == (1, before, {})
+            assert told[0].client_order_id == stop.client_order_id
             assert not await _judge(world)
 
     run_virtual(main())
