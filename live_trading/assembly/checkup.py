@@ -26,6 +26,7 @@ from live_trading.domain.errors import LiveTradingError
 from live_trading.journal import JournalError, MongoJournalReader, MongoSnapshots
 from live_trading.models.presence import engine_presence
 from live_trading.models.queries import freshness
+from live_trading.orders.watched import stop_held_by_nobody
 from live_trading.paper_exchange.options import READY_FILE, STORE_FILE
 from live_trading.projections.time_travel import ledger_at
 from live_trading.runtime import Runtime
@@ -181,6 +182,9 @@ async def _state(reader: MongoJournalReader, snapshots: MongoSnapshots) -> Check
     held = sum(operation.status == "error" for operation in state.operations.values())
     if held:
         waiting.append(f"{held} operations are held in error: live-trading operations list --status error")
+    watched = sum(stop_held_by_nobody(operation) is not None for operation in state.operations.values())
+    if watched:
+        waiting.append(f"{watched} positions have a stop that no order holds: only a running engine watches it")
     if not waiting:
         return _fine("state", "nothing waits for a person")
     return Check("state", Level.WARN, "; ".join(text.partition(":")[0] for text in waiting), "; ".join(waiting))

@@ -164,4 +164,6 @@ def paper_broker(settings: Settings, exchange: Exchange, runtime: Runtime, guard
         guard=guard,
         request_timeout=settings.engine.order_timeout_seconds,
         bracket=Bracket(settings.broker.paper.bracket),
+        oca=settings.broker.paper.oca,
+        stops=settings.broker.paper.stops,
     )

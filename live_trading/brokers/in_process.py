@@ -17,6 +17,7 @@ from msgspec import structs
 from live_trading.brokers.base import BrokerAdapter, SendGuard
 from live_trading.brokers.errors import Fatal, InDoubt, Retryable
 from live_trading.brokers.event_queue import EventQueue
+from live_trading.brokers.lesser import as_lesser
 from live_trading.brokers.linked_bracket import place_linked
 from live_trading.brokers.paper_types import (
     PAPER_CAPABILITIES,
@@ -71,7 +72,7 @@ class InProcessBroker(BrokerAdapter):
 
     ``latency`` is how many seconds a command, an answer and an event each take on their way. ``request_timeout`` is how
     long an answer is waited for before the request is in doubt, ``silence_limit`` how long a silent peer is believed,
-    ``bracket`` how protections are sent.
+    ``bracket`` how protections are sent, ``oca`` and ``stops`` what the broker can do.
     """
 
     def __init__(
@@ -87,8 +88,10 @@ class InProcessBroker(BrokerAdapter):
         silence_limit: float = 5.0,
         queue_limit: int = 10_000,
         bracket: Bracket = Bracket.ATOMIC,
+        oca: bool = True,
+        stops: bool = True,
     ) -> None:
-        self.capabilities = replace(PAPER_CAPABILITIES, bracket=bracket)
+        self.capabilities = replace(PAPER_CAPABILITIES, bracket=bracket, oca=oca, stops=stops)
         self.name = name
         self.guard = guard
         self._exchange = exchange
@@ -169,6 +172,10 @@ class InProcessBroker(BrokerAdapter):
     # Orders
 
     async def place(self, request: OrderRequest) -> Placed | Rejected:
+        lesser = as_lesser(request, self.capabilities)
+        if isinstance(lesser, Rejected):
+            return lesser
+        request = lesser
         if self.capabilities.bracket is Bracket.LINKED and request.attached:
             return await place_linked(self.place, request)
 

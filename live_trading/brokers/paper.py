@@ -18,6 +18,7 @@ from websockets.exceptions import WebSocketException
 
 from live_trading.brokers.base import BrokerAdapter, SendGuard
 from live_trading.brokers.errors import Fatal, InDoubt, Retryable
+from live_trading.brokers.lesser import as_lesser
 from live_trading.brokers.linked_bracket import place_linked
 from live_trading.brokers.paper_stream import PaperStream
 from live_trading.brokers.paper_types import (
@@ -66,7 +67,8 @@ class PaperBroker(BrokerAdapter):
 
     ``request_timeout`` is how long an answer is waited for; ``silence_limit`` how long the stream, which says something
     every second, may say nothing before it counts as dead. ``bracket`` is how protections are sent: the exchange takes
-    them all at once, and one by one like brokers that cannot.
+    them all at once, and one by one like brokers that cannot. Without ``oca`` or ``stops`` it acts as a broker that
+    cannot link orders, or has no stop orders.
     """
 
     def __init__(
@@ -81,8 +83,10 @@ class PaperBroker(BrokerAdapter):
         silence_limit: float = 5.0,
         queue_limit: int = 10_000,
         bracket: Bracket = Bracket.ATOMIC,
+        oca: bool = True,
+        stops: bool = True,
     ) -> None:
-        self.capabilities = replace(PAPER_CAPABILITIES, bracket=bracket)
+        self.capabilities = replace(PAPER_CAPABILITIES, bracket=bracket, oca=oca, stops=stops)
         self.name = name
         self.guard = guard
         self._url = url.rstrip("/")
@@ -211,6 +215,10 @@ class PaperBroker(BrokerAdapter):
     # Orders
 
     async def place(self, request: OrderRequest) -> Placed | Rejected:
+        lesser = as_lesser(request, self.capabilities)
+        if isinstance(lesser, Rejected):
+            return lesser
+        request = lesser
         if self.capabilities.bracket is Bracket.LINKED and request.attached:
             return await place_linked(self.place, request)
         return await self._command("place", request.client_order_id, "POST", "/v1/orders", order_body(request))

@@ -161,6 +161,8 @@ class PaperSettings(Section):
         PaperBracket.ATOMIC,
         "How an entry's protections are sent, to try what other brokers do: with it, one by one, or once it fills",
     )
+    oca: bool = setting(True, "Whether it links orders (one cancels all); false to try what an engine does where not")
+    stops: bool = setting(True, "Whether it has stop orders; false to try what an engine does where there are none")
     currency: str = setting("USD", "The account's currency, ISO 4217", pattern=r"^[A-Z]{3}$")
     initial_balance: Decimal = setting(
         Decimal(1_000_000), "The account's cash at its birth", unit="account currency", gt=0, le=10**15

@@ -95,6 +95,8 @@ class _SymbolFeed:
     shared: dict[frozenset[BarSize], _Shared] = field(default_factory=dict)
     takers: tuple[tuple[Callable[[Tick], Sequence[Bar]], Callable[[Sequence[Bar]], None]], ...] = ()
     """What takes a tick, and what its bars are told to: of each aggregator, looked up once and not with every tick."""
+    followers: tuple[Callable[[Tick], None], ...] = ()
+    """Those who look at every tick."""
 
     def shares_changed(self) -> None:
         """Call it after every change of ``shared``."""
@@ -197,6 +199,19 @@ class MarketData:
         )
         return _Shared(aggregator, subscriptions)
 
+    def follow(self, symbol: str, on_tick: Callable[[Tick], None]) -> None:
+        """Have every tick of a subscribed symbol looked at, until :meth:`unfollow` or the symbol's last subscription
+        ends. It is called for each of them, so it must be quick."""
+        feed = self._symbols.get(symbol)
+        if feed is not None and on_tick not in feed.followers:
+            feed.followers = (*feed.followers, on_tick)
+
+    def unfollow(self, symbol: str, on_tick: Callable[[Tick], None]) -> None:
+        """End what :meth:`follow` began. Twice is once."""
+        feed = self._symbols.get(symbol)
+        if feed is not None:
+            feed.followers = tuple(each for each in feed.followers if each != on_tick)
+
     async def unsubscribe(self, subscription: Subscription) -> None:
         """What :meth:`Subscription.close` does."""
         async with self._changing:
@@ -239,6 +254,8 @@ class MarketData:
             if self._on_resumed is not None:
                 self._on_resumed(tick.symbol, self._monotonic() - symbol.since)
         symbol.last, symbol.since = tick, self._monotonic()
+        for follower in symbol.followers:
+            follower(tick)
         if not symbol.subscribed:  # still on its way when the connection was lost: the ticks after it will be missing
             return
         if not symbol.listening:

@@ -6,7 +6,14 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from live_trading.domain.bar_size import BarSize
-from live_trading.domain.values import AccountType, CrashRecoveryMode, PositionSizing, StopLossType, TakeProfitType
+from live_trading.domain.values import (
+    AccountType,
+    CrashRecoveryMode,
+    OrderPurpose,
+    PositionSizing,
+    StopLossType,
+    TakeProfitType,
+)
 
 MAX_QUANTITY = Decimal(10) ** 12
 MAX_MONEY = Decimal(10) ** 15
@@ -48,6 +55,12 @@ class OperationSettings(BaseModel):
         default=Decimal("0.05"), gt=0, le=1, description="unrealised loss over entry value that closes in recovery"
     )
     data_retention_bars: int = Field(default=1000, ge=50, le=1_000_000, description="bars kept of each size")
+
+    @property
+    def protections(self) -> frozenset[OrderPurpose]:
+        """Which protections a position is to have."""
+        kinds = {OrderPurpose.STOP_LOSS: self.stop_loss_type, OrderPurpose.TAKE_PROFIT: self.take_profit_type}
+        return frozenset(purpose for purpose, kind in kinds.items() if kind is not None)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

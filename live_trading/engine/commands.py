@@ -33,6 +33,7 @@ from live_trading.domain.entries import (
     OrderNotPlaced,
     PositionCloseRequested,
     PositionDiscrepancyResolved,
+    ProtectionMoved,
 )
 from live_trading.domain.errors import InvalidInput
 from live_trading.domain.ids import Kind, derived_id
@@ -42,6 +43,7 @@ from live_trading.domain.values import AccountType, CrashRecoveryMode, Operation
 from live_trading.engine.context import EngineContext, LastPrices
 from live_trading.engine.inbox import Command, Outcome
 from live_trading.orders.facts import about
+from live_trading.orders.watched import warning, watched
 from live_trading.projections.state import Operation, Order
 from live_trading.strategies import LiveStrategyAdapter, load_strategy, parse_parameters
 
@@ -181,7 +183,8 @@ class CommandDesk:
             detail = f"{settings.broker} holds a position in {instrument.symbol} that is not ours: resolve that first"
             raise Refused("DISCREPANCY", detail, "asset")
         _check_quantity(instrument, settings.quantity)
-        created = OperationCreated(settings=settings, instrument=instrument, command_id=command.id)
+        told = warning(session.broker.capabilities, settings.protections, settings.broker)
+        created = OperationCreated(settings=settings, instrument=instrument, warning=told, command_id=command.id)
         draft = Draft(created, lambda number: derived_id(Kind.OPERATION, number), command.actor)
         (entry,) = await self._live.append(draft)
         self._created(self._live.ledger.state.operations[entry.sequence_number])
@@ -310,13 +313,25 @@ class CommandDesk:
         kind, price = _protection_arguments(command.arguments)
 
         async def job() -> Entry:
-            orders = [o for o in self._live.ledger.working_orders(operation) if o.purpose is kind]
+            working = self._live.ledger.working_orders(operation)
+            orders = [o for o in working if o.purpose is kind]
+            on_grid = Instrument.model_validate(operation.instrument).round_price(price)
+            capabilities = self._context.session(operation).broker.capabilities
+            level = watched(capabilities, operation, working).get(kind)
+            if level is not None and operation.quantity:  # no order to change: the engine watches another price
+                moved = ProtectionMoved(
+                    kind="STOP_LOSS" if kind is OrderPurpose.STOP_LOSS else "TAKE_PROFIT",
+                    before=level,
+                    after=on_grid,
+                    reason="by hand",
+                    command_id=command.id,
+                )
+                return await self._append(command, operation_id, moved)
             if not orders or not operation.quantity:
                 raise Refused("NOT_FOUND", f"there is no working {kind.value.lower().replace('_', ' ')}", "kind")
             (order, *_) = orders
             if order.status.is_uncertain or order.doubt is not None:
                 raise Refused("ORDER_IN_DOUBT", "the order's fate is being found out; move it when it is known")
-            on_grid = Instrument.model_validate(operation.instrument).round_price(price)
             is_stop = kind is OrderPurpose.STOP_LOSS
             change = OrderChange(stop_price=on_grid) if is_stop else OrderChange(limit_price=on_grid)
             before = self._live.ledger.sequence_number

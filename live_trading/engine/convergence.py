@@ -5,6 +5,7 @@ not ours; entries are cancelled before a position is closed; an exit is never se
 position are cancelled first.
 """
 
+from collections.abc import Collection
 from datetime import timedelta
 from decimal import Decimal
 from itertools import takewhile
@@ -20,6 +21,8 @@ from live_trading.domain.entries import (
     OperationFailed,
     OperationPaused,
     PositionCloseRequested,
+    ProtectionMoved,
+    ProtectionSet,
 )
 from live_trading.domain.errors import InvalidInput
 from live_trading.domain.values import (
@@ -34,6 +37,7 @@ from live_trading.engine.context import EngineContext
 from live_trading.engine.moves import settle_moves
 from live_trading.orders.order_manager import OrderPlan, protection_set
 from live_trading.orders.protections import Protection, protection_prices
+from live_trading.orders.watched import cannot_rest, watched
 from live_trading.projections.state import Discrepancy, ExitIntent, Operation, Order
 from live_trading.recovery.policies import decide, pauses_afterwards
 from live_trading.runtime import failpoint
@@ -70,6 +74,7 @@ class Convergence:
         session = self._context.session(operation)
         if not session.ready.is_set() or operation.status is OperationStatus.CLOSED:
             return
+        await self._runner.watch.act()
         if operation.moves and self._context.trading:
             await settle_moves(self._context, operation)
         ledger = self._context.live.ledger
@@ -258,21 +263,23 @@ class Convergence:
         """A position whose stop or target is missing gets it again; where that cannot be, the position is closed.
 
         Whether none was missing."""
-        settings = self._runner.settings
-        has_stop = any(order.purpose is OrderPurpose.STOP_LOSS for order in protections)
-        has_target = any(order.purpose is OrderPurpose.TAKE_PROFIT for order in protections)
-        lacks_stop = settings.stop_loss_type is not None and not has_stop
-        lacks_target = settings.take_profit_type is not None and not has_target
-        if not (lacks_stop or lacks_target):
+        wanted = self._runner.settings.protections
+        kept = cannot_rest(self._context.session(operation).broker.capabilities, wanted, attached=False)
+        has = {order.purpose for order in protections}
+        shown = {OrderPurpose.STOP_LOSS: operation.stop_loss, OrderPurpose.TAKE_PROFIT: operation.take_profit}
+        if has.issuperset(wanted - {purpose for purpose in kept if shown[purpose] is not None}):
             return await self._cover(operation, protections) and await self._show(operation, protections)
         if any(order.cancel_requested for order in protections) or not await self._is_sure(operation):
             return False
-        if protections:  # one of two: take it away, and place both in a group of their own
+        if protections and not has.issuperset(wanted - kept):
+            # One of two: take it away, and place both in a group of their own.
             await self._cancel(protections, "protections are placed anew")
             return False
         try:
-            wanted = self._wanted(operation)
-            await self._place_protections(operation, wanted)
+            levels = self._wanted(operation, kept)
+            if any(shown[purpose] is None for purpose in kept):
+                await self._tell_watched(protections, levels)
+            await self._place_protections(operation, levels, kept | has)
         except InvalidInput as error:
             await self._give_up(f"protections cannot be placed: {error}")
         return False
@@ -306,15 +313,20 @@ class Convergence:
         shown = {OrderPurpose.STOP_LOSS: operation.stop_loss, OrderPurpose.TAKE_PROFIT: operation.take_profit}
         if all(shown[purpose] == price for purpose, price in stands):
             return True
-        await self._context.live.append(protection_set(protections[0], protections))
+        watched = self._context.session(operation).orders.watched(protections[0])
+        await self._context.live.append(protection_set(protections[0], protections, watched))
         return False
 
-    def _wanted(self, operation: Operation) -> Protection:
-        """Where the stop and target were, else where the settings put them now."""
+    def _wanted(self, operation: Operation, kept: Collection[OrderPurpose]) -> Protection:
+        """Where the stop and target were, else where the settings put them now. ``kept``: those without an order."""
         settings, position = self._runner.settings, operation.position
         assert position is not None
         stop = _last_price(operation, OrderPurpose.STOP_LOSS)
         target = _last_price(operation, OrderPurpose.TAKE_PROFIT)
+        if OrderPurpose.STOP_LOSS in kept:
+            stop = operation.stop_loss or stop
+        if OrderPurpose.TAKE_PROFIT in kept:
+            target = operation.take_profit or target
         lacks_stop = stop is None and settings.stop_loss_type is not None
         lacks_target = target is None and settings.take_profit_type is not None
         if lacks_stop or lacks_target:
@@ -324,17 +336,34 @@ class Convergence:
             stop, target = stop or fresh.stop_loss, target or fresh.take_profit
         return Protection(stop, target)
 
-    async def _place_protections(self, operation: Operation, wanted: Protection) -> None:
-        manager = self._context.session(operation).orders
+    async def _tell_watched(self, protections: list[Order], levels: Protection) -> None:
+        """Set the prices that are to be watched; from then on they are."""
+        stop, target = levels.stop_loss, levels.take_profit
+        if protections:
+            both = {OrderPurpose.STOP_LOSS: stop, OrderPurpose.TAKE_PROFIT: target}
+            known = {purpose: price for purpose, price in both.items() if price is not None}
+            await self._context.live.append(protection_set(protections[0], protections, known))
+        else:
+            data = ProtectionSet(stop_loss=stop, take_profit=target)
+            await self._context.live.append(Draft(data, self._runner.operation_id))
+
+    async def _place_protections(
+        self, operation: Operation, wanted: Protection, left_out: Collection[OrderPurpose]
+    ) -> None:
+        """Place those that are not ``left_out``."""
+        session = self._context.session(operation)
+        manager = session.orders
         side = Side.SELL if operation.quantity > 0 else Side.BUY
         assert operation.position is not None
-        group = f"P{operation.position.number}X{self._context.live.ledger.sequence_number}"
+        group = None
+        if session.broker.capabilities.oca:
+            group = f"P{operation.position.number}X{self._context.live.ledger.sequence_number}"
         placed = []
         for purpose, kind, price in (
             (OrderPurpose.STOP_LOSS, OrderType.STOP, wanted.stop_loss),
             (OrderPurpose.TAKE_PROFIT, OrderType.LIMIT, wanted.take_profit),
         ):
-            if price is None:
+            if price is None or purpose in left_out:
                 continue
             failpoint("protect.place")
             plan = OrderPlan(
@@ -357,7 +386,7 @@ class Convergence:
             if order.status.is_uncertain or not operation.quantity:
                 return
         if placed:
-            await self._context.live.append(protection_set(placed[0], placed))
+            await self._context.live.append(protection_set(placed[0], placed, manager.watched(placed[0])))
 
     async def _give_up(self, reason: str) -> None:
         _log.error("position closed for want of protection", operation=self._runner.number, reason=reason)
@@ -369,20 +398,27 @@ class Convergence:
         await self._context.live.append(*drafts)
 
     async def move_stop(self, price: Decimal, *, only_if_better: bool, reason: str) -> Rejected | None:
-        """Change the working stop's price."""
-        operation = self._runner.operation
+        """Change the working stop's price, or where the engine watches."""
+        operation, session = self._runner.operation, self._context.session(self._runner.operation)
+        working = self._context.live.ledger.working_orders(operation)
         stops = [
             order
-            for order in self._context.live.ledger.working_orders(operation)
+            for order in working
             if order.purpose is OrderPurpose.STOP_LOSS and not order.status.is_uncertain and order.doubt is None
         ]
-        if not stops or not self._context.session(operation).ready.is_set():
+        before = watched(session.broker.capabilities, operation, working).get(OrderPurpose.STOP_LOSS)
+        if stops:
+            before = stops[0].stop_price
+        if before is None or not session.ready.is_set():
             return None
-        (stop, *_) = stops
-        assert stop.stop_price is not None
-        better = (price - stop.stop_price) * (1 if operation.quantity > 0 else -1)
+        better = (price - before) * (1 if operation.quantity > 0 else -1)
         if better == 0 or (only_if_better and better < 0):
             return None
+        if not stops:
+            moved = ProtectionMoved(kind="STOP_LOSS", before=before, after=price, reason=reason)
+            await self._context.live.append(Draft(moved, self._runner.operation_id))
+            return None
+        (stop, *_) = stops
         return await self._context.session(operation).orders.modify(stop, OrderChange(stop_price=price), reason)
 
 

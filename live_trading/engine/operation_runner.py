@@ -35,6 +35,7 @@ from live_trading.engine.bar_supply import Bars, BarSupply
 from live_trading.engine.context import EngineContext
 from live_trading.engine.convergence import Convergence
 from live_trading.engine.signals import SignalDesk
+from live_trading.engine.watch import PriceWatch
 from live_trading.journal.errors import JournalError
 from live_trading.observability import Latency, Trace
 from live_trading.projections.state import Operation
@@ -96,6 +97,7 @@ class OperationRunner:
         self._subscriptions: list[Subscription] = []
         self._traces: dict[int, Trace] = {}
         self._asked_for_turn = False
+        self.watch = PriceWatch(context, self)
         self._signals = SignalDesk(context, self)
         self._convergence = Convergence(context, self)
 
@@ -289,6 +291,7 @@ class OperationRunner:
                 instrument, self.settings.bar_sizes, self.on_bars, on_gap=self.on_gap
             )
             self._subscriptions.append(await subscribing)
+        self.watch.begin()
 
     async def _begun(
         self, strategy: Strategy[Any], parameters: BaseModel, coming: Bar | None = None
@@ -349,6 +352,7 @@ class OperationRunner:
         self._atr.take(float(bar.high), float(bar.low), float(bar.close))
 
     async def _release(self) -> None:
+        self.watch.end()
         for subscription in self._subscriptions:
             with contextlib.suppress(BrokerError):
                 await subscription.close()

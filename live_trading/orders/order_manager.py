@@ -5,7 +5,7 @@ order's fate is one of four: placed, refused (positively), provably never sent, 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -48,6 +48,7 @@ from live_trading.domain.values import DoubtfulAction, OrderPurpose, OrderType, 
 from live_trading.journal.errors import JournalError
 from live_trading.orders import facts
 from live_trading.orders.gatekeeper import Gatekeeper
+from live_trading.orders.watched import cannot_rest, may_watch, watched
 from live_trading.projections.live import LiveLedger
 from live_trading.projections.state import Operation, Order
 from live_trading.runtime import Runtime, failpoint, within
@@ -123,7 +124,8 @@ class OrderManager:
             entries = await self.live.append(*drafts)
         finally:
             self.gatekeeper.requested(operation)
-        ids = [entry.data.client_order_id for entry in entries[len(before) :]]
+        asked = [entry.data for entry in entries[len(before) :] if isinstance(entry.data, OrderRequested)]
+        ids = [data.client_order_id for data in asked]
         orders = [self.live.ledger.orders[identifier] for identifier in ids]
         if plan.purpose.reduces_risk:
             await self._wait_for_token()
@@ -176,7 +178,14 @@ class OrderManager:
 
         cause = caused_by if caused_by is not None else (PREVIOUS if before else None)
         drafts = [Draft(request(plan, False), operation_id, actor, cause)]
-        drafts += [Draft(request(child, True), operation_id, actor, PREVIOUS) for child in _children(plan)]
+        children = _children(plan)
+        kept = cannot_rest(self.broker.capabilities, [child.purpose for child in children], attached=True)
+        resting = [child for child in children if child.purpose not in kept]
+        drafts += [Draft(request(child, True), operation_id, actor, PREVIOUS) for child in resting]
+        if plan.purpose is OrderPurpose.ENTRY and may_watch(self.broker.capabilities):
+            # What is watched is known before anything is sent, and nothing of an entry that was never filled is left.
+            levels = ProtectionSet(stop_loss=plan.stop_loss, take_profit=plan.take_profit)
+            drafts.append(Draft(levels, operation_id, actor, PREVIOUS))
         return drafts
 
     async def _wait_for_token(self) -> None:
@@ -221,12 +230,17 @@ class OrderManager:
                 and (order.status.is_uncertain or order.broker_order_id is None)
             ]
             if children:
-                drafts.append(protection_set(parent, children))
+                drafts.append(protection_set(parent, children, self.watched(parent)))
             if drafts:
                 await self.live.append(*drafts)
         unknown = [order for order in children if order.client_order_id not in ids and order.status.is_uncertain]
         if unknown:
             await self._doubt(unknown, DoubtfulAction.PLACE, InDoubt(unknown[0].client_order_id, _NOT_NAMED))
+
+    def watched(self, order: Order) -> Mapping[OrderPurpose, Decimal]:
+        """Where the protections of the order's operation are that the broker cannot hold."""
+        operation = self.live.ledger.state.operations[order.operation]
+        return watched(self.broker.capabilities, operation, self.live.ledger.working_orders(operation))
 
     async def _tell(self, orders: list[Order], data: Callable[[Order], EntryData]) -> None:
         """Journal the same fact about each order that is still uncertain."""
@@ -394,13 +408,13 @@ class OrderManager:
         return missing
 
 
-def protection_set(parent: Order, children: Sequence[Order]) -> Draft:
-    """The entry that says which orders guard the position that ``parent`` opens."""
+def protection_set(parent: Order, children: Sequence[Order], watched: Mapping[OrderPurpose, Decimal]) -> Draft:
+    """The entry that says what guards the position that ``parent`` opens: orders, or levels that are watched."""
     stop = next((child for child in children if child.purpose is OrderPurpose.STOP_LOSS), None)
     target = next((child for child in children if child.purpose is OrderPurpose.TAKE_PROFIT), None)
     data = ProtectionSet(
-        stop_loss=stop.stop_price if stop else None,
-        take_profit=target.limit_price if target else None,
+        stop_loss=stop.stop_price if stop else watched.get(OrderPurpose.STOP_LOSS),
+        take_profit=target.limit_price if target else watched.get(OrderPurpose.TAKE_PROFIT),
         stop_loss_client_order_id=stop.client_order_id if stop else None,
         take_profit_client_order_id=target.client_order_id if target else None,
     )

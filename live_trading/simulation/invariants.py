@@ -6,7 +6,7 @@ active, nothing on its way.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
@@ -56,8 +56,16 @@ _PROTECTIONS = (
 )
 
 
-def broken(entries: Sequence[Entry], broker: str, record: BrokerRecord, *, at_rest: bool = True) -> list[str]:
-    """Everything that is wrong. ``at_rest`` False leaves out what holds only when nothing is on its way."""
+def broken(
+    entries: Sequence[Entry],
+    broker: str,
+    record: BrokerRecord,
+    *,
+    at_rest: bool = True,
+    watched: Collection[OrderPurpose] = (),
+) -> list[str]:
+    """Everything that is wrong. ``at_rest`` False leaves out what holds only when nothing is on its way. ``watched``:
+    the protections that the engine may watch in place of an order."""
     ledger = fold(entries)
     problems = [
         *_journal_in_order(entries),
@@ -70,7 +78,7 @@ def broken(entries: Sequence[Entry], broker: str, record: BrokerRecord, *, at_re
             *_fills_equal(entries, broker, ledger, record),
             *_positions_equal(broker, ledger, record),
             *_nothing_in_doubt(ledger),
-            *_positions_protected(ledger, record),
+            *_positions_protected(ledger, record, watched),
             *_closed_is_flat(ledger),
         ]
     return problems
@@ -187,9 +195,10 @@ def _nothing_in_doubt(ledger: Ledger) -> list[str]:
     ]
 
 
-def _positions_protected(ledger: Ledger, record: BrokerRecord) -> list[str]:
+def _positions_protected(ledger: Ledger, record: BrokerRecord, watched: Collection[OrderPurpose]) -> list[str]:
     """A position that is not being closed has its protections working at the broker, each for all of it, at the price
-    that the ledger says."""
+    that the ledger says. One that is watched has a price in the ledger and no order. Two that stand apart from their
+    entry are in one group."""
     working = {order.client_order_id: order for order in record.orders if order.is_working}
     problems = []
     for operation in ledger.state.operations.values():
@@ -199,13 +208,15 @@ def _positions_protected(ledger: Ledger, record: BrokerRecord) -> list[str]:
             if operation.settings.get(setting) is None:
                 continue
             ours = [o for o in operation.orders.values() if o.purpose is purpose and o.client_order_id in working]
+            shown = operation.stop_loss if purpose is OrderPurpose.STOP_LOSS else operation.take_profit
+            if purpose in watched and not ours and shown is not None:
+                continue
             covered = sum((working[o.client_order_id].remaining for o in ours), Decimal(0))
             if covered != abs(operation.quantity):
                 problems.append(
                     f"operation {operation.number} holds {operation.quantity}, and {purpose.value} orders at the "
                     f"broker cover {covered}"
                 )
-            shown = operation.stop_loss if purpose is OrderPurpose.STOP_LOSS else operation.take_profit
             if shown not in {o.stop_price if purpose is OrderPurpose.STOP_LOSS else o.limit_price for o in ours}:
                 problems.append(f"operation {operation.number} shows {purpose.value} at {shown}")
             problems += [
@@ -213,6 +224,11 @@ def _positions_protected(ledger: Ledger, record: BrokerRecord) -> list[str]:
                 for o in ours
                 if (theirs := _prices(working[o.client_order_id])) != (o.limit_price, o.stop_price)
             ]
+        apart = [
+            o for o in ledger.working_orders(operation) if o.purpose.is_protection and o.parent_client_order_id is None
+        ]
+        if len(apart) > 1 and (len({o.oca_group for o in apart}) > 1 or apart[0].oca_group is None):
+            problems.append(f"operation {operation.number} has {len(apart)} protections without a link")
     return problems
 
 

@@ -136,6 +136,25 @@ async def _stop_hit(play: Play) -> None:
     await play.until(play.is_flat)
 
 
+async def _target_reached(play: Play) -> None:
+    target = {"take_profit_type": "PERCENTAGE", "take_profit_value": "0.002"}
+    await play.create(strategy_config={"script": "L" + "." * 40}, crash_recovery_mode="RESUME", **target)
+    await play.until(play.holds)
+    play.world.move_market("EUR-USD", Decimal("0.004"))
+    await play.until(play.is_flat)
+
+
+async def _whipsaw(play: Play) -> None:
+    """Through the stop and straight on to the target: whatever is still there must not open a position."""
+    target = {"take_profit_type": "PERCENTAGE", "take_profit_value": "0.002"}
+    await play.create(strategy_config={"script": "L" + "." * 40}, crash_recovery_mode="RESUME", **target)
+    await play.until(play.holds)
+    play.world.move_market("EUR-USD", Decimal("-0.004"))
+    await play.world.clock.sleep(0.26)
+    play.world.move_market("EUR-USD", Decimal("0.008"))
+    await play.until(play.is_flat)
+
+
 async def _pause_and_resume(play: Play) -> None:
     await play.create(strategy_config={"script": "L..X"})
     await play.do("pause_operation", operation_id=play.operation_id)
@@ -192,6 +211,9 @@ def _target(play: Play) -> str | None:
 
 
 def _stop_price(play: Play) -> Decimal | None:
+    """Where the stop works at the exchange, or where the engine watches."""
+    if OrderPurpose.STOP_LOSS in play.world.watched:
+        return play.operation.stop_loss
     for order in play.world.exchange.open_orders(ACCOUNT):
         if order.stop_price is not None:
             return order.stop_price
@@ -251,6 +273,8 @@ SCENARIOS: dict[str, Story] = {
         _entry_and_exit,
         _flip,
         _stop_hit,
+        _target_reached,
+        _whipsaw,
         _pause_and_resume,
         _close_position,
         _close_operation,
@@ -291,12 +315,14 @@ def tell(
     seed: int = 1,
     in_parts: bool = False,
     bracket: Bracket = Bracket.ATOMIC,
+    oca: bool = True,
+    stops: bool = True,
 ) -> Told:
     """Tell a scenario with these deaths in it, let the world come to rest, and judge it."""
     catalogue = _in_parts() if in_parts else None
 
     async def main() -> Told:
-        async with World(seed, deaths=deaths, catalogue=catalogue, bracket=bracket) as world:
+        async with World(seed, deaths=deaths, catalogue=catalogue, bracket=bracket, oca=oca, stops=stops) as world:
             play = Play(world)
             problems = []
             try:
@@ -308,7 +334,7 @@ def tell(
             if not await play.rests():
                 problems.append("it did not come to rest")
             entries = await world.entries()
-            problems += broken(entries, "paper", world.broker_record())
+            problems += broken(entries, "paper", world.broker_record(), watched=world.watched)
             return Told(problems, effects, len(world.deaths), len(entries))
 
     return run_virtual(main())

@@ -84,6 +84,8 @@ class World:
         latency: float = 0.005,
         commission_delay: float = 0.0,
         bracket: Bracket = Bracket.ATOMIC,
+        oca: bool = True,
+        stops: bool = True,
         deaths: Sequence[Death] = (),
     ) -> None:
         self.clock = VirtualClock(asyncio.get_running_loop())
@@ -113,7 +115,7 @@ class World:
         """While it is set, no tick comes (the market's time goes on)."""
         self._lease_ttl = lease_ttl
         self._latency = latency
-        self._bracket = bracket
+        self._bracket, self._oca, self._stops = bracket, oca, stops
         self._markets = [RandomMarket(self.exchange.catalogue[symbol], f"{seed}/{symbol}") for symbol in symbols]
         self._commands = 0
         self._incarnations: list[Incarnation] = []
@@ -204,6 +206,8 @@ class World:
             latency=self._latency,
             request_timeout=2.0,
             bracket=self._bracket,
+            oca=self._oca,
+            stops=self._stops,
         )
         broker.effects = self.effects
         inbox = EffectInbox(self.inbox, self.effects)
@@ -296,6 +300,13 @@ class World:
             executions=list(executions.values()),
             positions={position.symbol: position.quantity for position in self.exchange.positions(ACCOUNT)},
         )
+
+    @property
+    def watched(self) -> frozenset[OrderPurpose]:
+        """The protections that the engine may have to watch at this world's broker."""
+        if not self._stops:
+            return frozenset({OrderPurpose.STOP_LOSS})
+        return frozenset() if self._oca else frozenset({OrderPurpose.TAKE_PROFIT})
 
     async def come_to_rest(self, within: float = 120.0) -> bool:
         """Pause every operation, then wait until nothing is on its way any more."""
