@@ -22,7 +22,7 @@ from pymongo.errors import PyMongoError
 
 from live_trading.domain.entries import Entry, RecoveryDecided
 from live_trading.domain.ids import Kind, derived_id
-from live_trading.domain.values import CrashRecoveryMode, OperationStatus, RecoveryDecision, Side
+from live_trading.domain.values import CrashRecoveryMode, OperationStatus, OrderPurpose, RecoveryDecision, Side
 from live_trading.journal import JournalUnavailable, MongoJournalReader, verify
 from live_trading.models import commands
 from live_trading.models.commands import CommandRecord
@@ -116,6 +116,8 @@ class CrashWorld:
         self.engines: list[Engine] = []
         self.exchange_url = ""
         self.commands: dict[str, CommandRecord] = {}
+        self.watched: frozenset[OrderPurpose] = frozenset()
+        """The protections that the engine may watch, because the broker cannot hold them."""
         self._exchange: Process | None = None
         self._nursery = nursery
         self._mongo_url = url
@@ -347,7 +349,7 @@ class CrashWorld:
             await self.look()
             record = self.broker_record()
             await self.look()
-            problems = broken(self.entries, BROKER, record)
+            problems = broken(self.entries, BROKER, record, watched=self.watched)
             problems += [] if is_at_rest(self.ledger) else ["the world is not at rest"]
             if not problems or self.clock.monotonic() > deadline:
                 problems += [

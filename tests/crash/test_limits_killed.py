@@ -100,7 +100,7 @@ async def _judged(world: CrashWorld) -> None:
 
 @pytest.mark.crash
 @pytest.mark.timeout(180)
-async def test_a_day_s_loss_trips_the_kill_switch_for_every_engine_to_come_and_protections_go_on(
+async def test_a_day_s_loss_trips_the_kill_switch_for_every_engine_until_a_reset_acknowledges_it(
     worlds: Worlds, tmp_path: Path
 ) -> None:
     limit = {"risk_management__max_daily_loss": "6"}
@@ -132,6 +132,14 @@ async def test_a_day_s_loss_trips_the_kill_switch_for_every_engine_to_come_and_p
         stopped = await world.recovered()
         await _refused(world, stopped.sequence_number, "KILL_SWITCH")
         assert not _entries_asked(world, trip.sequence_number)
+
+        reset = await world.ask("reset_kill_switch", note="seen")
+        assert reset.result is not None, reset.error
+        assert Decimal(reset.result["acknowledged"]["USD"]) > trip.data.limit
+        await world.kill()
+        await world.start_engine(**limit)  # type: ignore[arg-type]
+        again = await world.recovered()
+        await world.until(lambda: bool(_entries_asked(world, again.sequence_number)), "an entry after the reset")
         assert len(world.since(0, "KILL_SWITCH_TRIPPED")) == 1
         await _judged(world)
 

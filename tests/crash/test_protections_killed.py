@@ -101,8 +101,19 @@ async def _judge(world: CrashWorld, moment: Moment, tally: Tally) -> None:
     tally.kept += any(operation.quantity for operation in world.operations)
     tally.entries += verdict.entries
     tally.orders += verdict.orders
-    problems = verdict.problems + await world.end()
+    problems = verdict.problems + _lost_wishes(world) + await world.end()
     assert not problems, "; ".join(problems)
+
+
+def _lost_wishes(world: CrashWorld) -> list[str]:
+    """Protections that a person moved and that do not stand there, though the position is held."""
+    problems = [f"order {identifier} waits to be moved" for op in world.operations for identifier in op.moves]
+    for entry in world.since(0, "ORDER_MODIFY_REQUESTED"):
+        order = world.ledger.orders[entry.data.client_order_id]
+        wanted, stands = (entry.data.limit_price, entry.data.stop_price), (order.limit_price, order.stop_price)
+        if entry.data.command_id is not None and order.is_working and stands != wanted:
+            problems.append(f"order {order.client_order_id} stands at {stands}; a person moved it to {wanted}")
+    return problems
 
 
 async def _run(worlds: Worlds, tape: Path, mode: str, moments: Iterable[Moment]) -> Tally:

@@ -12,8 +12,10 @@ import pytest
 from live_trading.brokers.types import Bracket
 from live_trading.domain.entries import Entry
 from live_trading.domain.ids import Kind, derived_id
+from live_trading.domain.operation import OperationSettings
 from live_trading.domain.values import OrderPurpose, OrderStatus
 from live_trading.projections.state import Operation
+from live_trading.recovery.policies import TrustedPrice, decide, pauses_afterwards
 from live_trading.simulation import World, run_virtual
 from live_trading.simulation.invariants import broken
 from live_trading.simulation.scenarios import SCENARIOS, all_deaths, tell
@@ -191,5 +193,26 @@ def test_what_an_unfilled_entry_left_guards_no_later_position() -> None:
             assert position is not None
             assert operation.stop_loss is not None
             assert (position.entry_price - operation.stop_loss) * (1 if operation.quantity > 0 else -1) > 0
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize(("mid", "decision"), [("0.0101", "CLOSE"), ("0.0099", "KEEP")])
+def test_the_policies_close_what_has_passed_a_stop_that_no_order_holds_and_pause_nothing(
+    mid: str, decision: str
+) -> None:
+    async def main() -> None:
+        async with World(77, **BROKERS["no stops"]) as world:
+            operation = await _held(world)
+            position, stop = operation.position, operation.stop_loss
+            assert position is not None
+            assert stop is not None
+            settings = OperationSettings.model_validate(operation.settings)
+            against = -1 if operation.quantity > 0 else 1
+            quote = TrustedPrice(position.entry_price * (1 + Decimal(mid) * against), 0.1)
+            decided = decide(operation, settings, quote)
+            assert decided.decision == decision
+            assert (f"has passed the stop loss at {stop:f}" in decided.reason) == (decision == "CLOSE")
+            assert not pauses_afterwards(decided)
 
     run_virtual(main())
