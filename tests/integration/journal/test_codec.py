@@ -92,6 +92,7 @@ SIMPLE: dict[Any, st.SearchStrategy[Any]] = {
     OperationSettings: SETTINGS,
     Instrument: INSTRUMENT,
     dict[str, Any]: st.dictionaries(KEYS, OPEN, max_size=4),
+    dict[str, Decimal]: st.dictionaries(KEYS, DECIMALS, max_size=4),
 }
 
 
