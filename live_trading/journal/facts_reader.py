@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from types import NoneType
 from typing import Any, Final, Literal, cast, get_args, get_origin
 
@@ -31,6 +32,7 @@ _set_extra = cast(Any, BaseModel.__dict__["__pydantic_extra__"]).__set__
 _set_private = cast(Any, BaseModel.__dict__["__pydantic_private__"]).__set__
 
 
+@lru_cache(maxsize=256)  # every engine that starts asks for it
 def reader_of(kind: type[EntryData]) -> Read:
     """What makes stored facts into ``kind``. It raises pydantic's ``ValidationError`` when they do not fit."""
     validate: Read = kind.__pydantic_validator__.validate_python

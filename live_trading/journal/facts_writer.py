@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from struct import Struct
 from types import NoneType
 from typing import Any, Final, Literal, NamedTuple, get_args, get_origin
@@ -48,6 +49,7 @@ _SCOPE: Final = {"int32": _int32, "string": _string, "bid_bytes": bid_bytes, "da
 _TEXT: Final = "int32(len(v := {v}.encode()) + 1), v, b'\\x00'"  # the same as string({v}), without the call
 
 
+@lru_cache(maxsize=256)  # every engine that starts asks for it
 def writer_of(kind: type[EntryData]) -> Write | None:
     """What writes ``kind``'s facts; None when a field is of a shape that only the driver's encoder knows."""
     keep = nulls_that_matter(kind)

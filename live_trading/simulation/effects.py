@@ -8,7 +8,7 @@ would do to the outside is held for ever, as it is for a process that is gone.
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
@@ -16,9 +16,9 @@ from typing import TypeVar
 from live_trading.brokers.in_process import InProcessBroker
 from live_trading.brokers.types import Absent, Found, OrderChange, OrderRequest, Placed, Rejected, Unknown
 from live_trading.engine.inbox import Command, CommandInbox, MemoryInbox, Outcome
-from live_trading.journal.memory import MemoryStore
 from live_trading.journal.store import LeaseRecord
 from live_trading.simulation.loop import Incarnation, current_incarnation
+from live_trading.simulation.trouble import TroubledStore
 
 T = TypeVar("T")
 
@@ -53,7 +53,15 @@ class Effects:
     def __init__(self, plan: Sequence[Death] = ()) -> None:
         self.names: list[str] = []
         self.on_death: Callable[[Incarnation, Way], None] = lambda incarnation, way: None
-        self._plan: Mapping[int, Way] = {death.effect: death.way for death in plan}
+        self._plan: dict[int, Way] = {death.effect: death.way for death in plan}
+
+    def plan(self, after: int, way: Way) -> None:
+        """Let whoever has the ``after``-th effect from now on (0: the next) die at it."""
+        self._plan[len(self.names) + after] = way
+
+    def forget_plan(self) -> None:
+        """No death is planned any more."""
+        self._plan.clear()
 
     async def of(self, name: str, act: Callable[[], Awaitable[T]]) -> T:
         """Do something to the outside, unless the engine that asks for it is dead or dies here."""
@@ -82,19 +90,19 @@ class Effects:
         self.on_death(incarnation, way)
 
 
-class EffectStore(MemoryStore):
+class EffectStore(TroubledStore):
     """A journal's store whose writes are effects."""
 
     effects: Effects
 
     async def insert(self, documents: Sequence[bytes]) -> None:
-        await self.effects.of("journal insert", lambda: MemoryStore.insert(self, documents))
+        await self.effects.of("journal insert", lambda: TroubledStore.insert(self, documents))
 
     async def fence(self, epoch: int) -> None:
-        await self.effects.of("journal fence", lambda: MemoryStore.fence(self, epoch))
+        await self.effects.of("journal fence", lambda: TroubledStore.fence(self, epoch))
 
     async def swap_lease(self, engine_id: str, seen: LeaseRecord | None, new: LeaseRecord) -> bool:
-        return await self.effects.of("lease swap", lambda: MemoryStore.swap_lease(self, engine_id, seen, new))
+        return await self.effects.of("lease swap", lambda: TroubledStore.swap_lease(self, engine_id, seen, new))
 
     async def renew_lease(self, engine_id: str, epoch: int, holder: str) -> bool:
         incarnation = current_incarnation()

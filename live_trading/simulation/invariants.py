@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 
-from live_trading.domain.entries import Entry, ExternalFillSeen, OrderFilled, OrderRequested
-from live_trading.domain.ids import is_ours
+from live_trading.domain.entries import Entry, ExternalFillSeen, FillCorrected, OrderFilled, OrderRequested
+from live_trading.domain.ids import Kind, derived_id, is_ours
 from live_trading.domain.values import OperationStatus, OrderPurpose, OrderStatus, Side, TransactionRole
 from live_trading.projections import Ledger, apply
 
@@ -70,7 +70,7 @@ def broken(
     problems = [
         *_journal_in_order(entries),
         *_intents_before_orders(entries, ledger, record),
-        *_exits_never_open(ledger),
+        *_exits_never_open(entries, ledger),
         *_fold_is_deterministic(entries, ledger),
     ]
     if at_rest:
@@ -118,11 +118,16 @@ def _intents_before_orders(entries: Sequence[Entry], ledger: Ledger, record: Bro
     return problems + [f"order {identifier} is at the broker twice" for identifier in twice]
 
 
-def _exits_never_open(ledger: Ledger) -> list[str]:
-    """Orders that reduce risk close; none of them ever opened a position."""
+def _exits_never_open(entries: Sequence[Entry], ledger: Ledger) -> list[str]:
+    """Orders that reduce risk close; none of them ever opened a position.
+
+    But where the broker took back a part of an entry afterwards, what closed it then opened something after all.
+    """
+    corrected = {entry.operation_id for entry in entries if isinstance(entry.data, FillCorrected)}
     return [
         f"{ledger.orders[fill.client_order_id].purpose} order {fill.client_order_id} opened {piece.quantity}"
         for fill in ledger.executions.values()
+        if derived_id(Kind.OPERATION, fill.operation) not in corrected
         for piece in fill.pieces
         if piece.role is TransactionRole.ENTRY and ledger.orders[fill.client_order_id].purpose is not OrderPurpose.ENTRY
     ]

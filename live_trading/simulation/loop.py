@@ -1,6 +1,8 @@
 """An asyncio event loop on virtual time: where nothing is ready, time jumps to the next timer.
 
-A day of trading takes as long as its computations, and the same tasks run in the same order every time.
+A day of trading takes as long as its computations, and the same tasks run in the same order every time. Given a seed,
+the loop takes the tasks that are ready in an order of its own choosing, another for each seed: what must not depend on
+who comes first is shown not to.
 
 Tasks started within an :class:`Incarnation` (and whatever they start) can be stopped as a process is: from one moment
 to the next, in the middle of whatever they do. No ``finally`` runs, no ``except CancelledError`` gets a chance. A
@@ -12,11 +14,12 @@ import asyncio
 import contextvars
 import heapq
 import selectors
+from collections import deque
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from live_trading.runtime import Clock, Tasks
+from live_trading.runtime import Clock, SeededIds, Tasks
 
 T = TypeVar("T")
 
@@ -115,17 +118,50 @@ class _TimerHandle(asyncio.TimerHandle):
             super()._run()
 
 
+class _AnyOrder(deque[asyncio.Handle]):
+    """What is ready, given out in a seeded order where several tasks could go on.
+
+    Only tasks change places, and only with those that no other callback stands between: callbacks are promised to run
+    in the order in which they were asked for, tasks are not.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._ids = SeededIds(f"{seed}/order")
+
+    def popleft(self) -> asyncio.Handle:
+        choices = 0
+        for handle in self:
+            if not _steps_a_task(handle):
+                break
+            choices += 1
+        if choices > 1:
+            chosen = int(self._ids.uniform(0, choices)) % choices
+            handle = self[chosen]
+            del self[chosen]
+            return handle
+        return super().popleft()
+
+
+def _steps_a_task(handle: asyncio.Handle) -> bool:
+    return isinstance(getattr(handle._callback, "__self__", None), asyncio.Task)  # type: ignore[attr-defined]
+
+
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """``time()`` begins at 0 and moves only by jumps to the next timer."""
+    """``time()`` begins at 0 and moves only by jumps to the next timer. ``seed``: of the order of ready tasks; None
+    keeps them first come, first served."""
 
     _ready: Any  # the base class's queue of handles that run next
     _scheduled: Any  # and its heap of timers
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int | None = None) -> None:
         selector = _JumpingSelector()
         self._virtual_time = 0.0
         super().__init__(selector)
         selector.loop = self
+        if seed is not None:
+            waiting, self._ready = self._ready, _AnyOrder(seed)
+            self._ready.extend(waiting)
 
     def time(self) -> float:
         return self._virtual_time
@@ -157,24 +193,30 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 class VirtualClock(Clock):
-    """The clock of a :class:`VirtualTimeLoop`: wall time begins at ``start``."""
+    """The clock of a :class:`VirtualTimeLoop`: wall time begins at ``start``, and may be set anew at any time."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, start: datetime = DEFAULT_START) -> None:
         self._loop = loop
         self._start = start
         self._start_ns = int(start.timestamp()) * 1_000_000_000
+        self._set_by = 0.0
+
+    def step(self, seconds: float) -> None:
+        """Set the wall clock forward or (negative) back, as an administrator or NTP does. The steady clock goes on."""
+        self._set_by += seconds
 
     def now(self) -> datetime:
-        return self._start + timedelta(milliseconds=int(self._loop.time() * 1000))
+        return self._start + timedelta(milliseconds=int((self._loop.time() + self._set_by) * 1000))
 
     def now_ns(self) -> int:
-        return self._start_ns + int(self._loop.time() * 1_000_000_000)
+        return self._start_ns + int((self._loop.time() + self._set_by) * 1_000_000_000)
 
     def monotonic(self) -> float:
         return self._loop.time()
 
 
-def run_virtual(main: Coroutine[Any, Any, T]) -> T:
-    """Run ``main`` to its end in virtual time, as ``asyncio.run`` does in real time."""
-    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+def run_virtual(main: Coroutine[Any, Any, T], order: int | None = None) -> T:
+    """Run ``main`` to its end in virtual time, as ``asyncio.run`` does in real time. ``order``: the seed of the order
+    in which ready tasks go on."""
+    with asyncio.Runner(loop_factory=lambda: VirtualTimeLoop(order)) as runner:
         return runner.run(main)

@@ -7,7 +7,6 @@ engine has died, the play starts another one and waits on.
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from live_trading.brokers.types import Bracket
@@ -19,9 +18,9 @@ from live_trading.projections.state import Operation
 from live_trading.simulation.effects import Death, Way
 from live_trading.simulation.invariants import broken
 from live_trading.simulation.loop import run_virtual
+from live_trading.simulation.scripted import SCRIPTED
 from live_trading.simulation.world import ACCOUNT, EngineDied, World
 
-SCRIPTED = f"{Path(__file__).with_name('scripted.py')}:ScriptedStrategy"
 _PATIENCE = 240.0
 
 

@@ -1,12 +1,17 @@
 """A strategy that does what its script says, bar by bar: for scenarios, where the market must not decide."""
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
 
 from pydantic import Field
 
 from live_trading.domain.bar_size import BarSize
 from live_trading.domain.values import SignalType
 from live_trading.strategies import BarContext, Signal, Strategy, StrategyParameters
+
+SCRIPTED: Final = f"{Path(__file__)}:ScriptedStrategy"
+"""How an operation names it."""
 
 _SIGNALS = {"L": SignalType.ENTER_LONG, "S": SignalType.ENTER_SHORT, "X": SignalType.EXIT}
 

@@ -17,16 +17,34 @@ from live_trading.engine.trading_engine import TradingEngine
 from live_trading.journal import JournalError, JournalWriter
 from live_trading.journal.memory import MemoryJournal, MemoryJournalReader
 from live_trading.journal.opening import Opener
+from live_trading.journal.snapshots import MemorySnapshots, Snapshot
 from live_trading.paper_exchange.catalogue import default_catalogue
 from live_trading.paper_exchange.core import AccountSettings, Catalogue, Listing
 from live_trading.paper_exchange.exchange import SimulatedExchange
-from live_trading.projections import Ledger, apply
+from live_trading.projections import FOLD_VERSION, Ledger, apply
+from live_trading.projections.state import Operation
+from live_trading.recovery.policies import TrustedPrice
 from live_trading.runtime import Runtime, SeededIds, TaskFailed, Tasks
 from live_trading.simulation.effects import Death, EffectBroker, EffectInbox, Effects, EffectStore, Way
 from live_trading.simulation.invariants import BrokerExecutionRow, BrokerOrderRow, BrokerRecord
 from live_trading.simulation.loop import Incarnation, VirtualClock, current_incarnation
 
 ACCOUNT = "PAPER-1"
+
+
+class _Keeper:
+    """Keeps an engine's snapshots in the world."""
+
+    def __init__(self, snapshots: MemorySnapshots, effects: Effects) -> None:
+        self._snapshots = snapshots
+        self._effects = effects
+
+    async def save_snapshot(self, ledger: Ledger, entry_hash: bytes) -> None:
+        snapshot = Snapshot(ledger.sequence_number, entry_hash, FOLD_VERSION, ledger.to_bytes())
+        await self._effects.of("snapshot", lambda: self._snapshots.save(snapshot))
+
+    async def write_marks(self, operations: Sequence[Operation], prices: Mapping[int, TrustedPrice]) -> None:
+        """Marks are for people who look; nobody does."""
 
 
 class EngineDied(Exception):  # noqa: N818 - what happened
@@ -89,16 +107,19 @@ class World:
         deaths: Sequence[Death] = (),
     ) -> None:
         self.clock = VirtualClock(asyncio.get_running_loop())
+        self.engine_clock = VirtualClock(asyncio.get_running_loop())
+        """The clock of the machine the engines run on: stepping it leaves the exchange's alone."""
         self.seed = seed
         self.config = config or EngineConfig()
         self.effects = Effects(deaths)
         self.effects.on_death = self._died
-        self.store = EffectStore(write_seconds)
+        self.tasks = Tasks()
+        self.store = EffectStore(self.clock, self.tasks, write_seconds)
         self.store.effects = self.effects
         self.reader = MemoryJournalReader(self.store)
+        self.snapshots = MemorySnapshots()
         self.bars = MemoryBarStore()
         self.inbox = MemoryInbox()
-        self.tasks = Tasks()
         self.exchange = SimulatedExchange(
             catalogue or default_catalogue(),
             clock=self.clock,
@@ -106,7 +127,6 @@ class World:
             commission_delay=commission_delay,
             seed=seed,
         )
-        self.engine: TradingEngine | None = None
         self.starts = 0
         self.deaths: list[Way] = []
         self.failures: list[Exception] = []
@@ -119,7 +139,9 @@ class World:
         self._markets = [RandomMarket(self.exchange.catalogue[symbol], f"{seed}/{symbol}") for symbol in symbols]
         self._commands = 0
         self._incarnations: list[Incarnation] = []
-        self._leader: Incarnation | None = None
+        self._trading: dict[Incarnation, tuple[int, TradingEngine]] = {}
+        """Engines that have started, with their epochs; a frozen one is among them."""
+        self._frozen: list[Incarnation] = []
         self._up = asyncio.Event()
         self._over = asyncio.Event()
         self.tasks.start(self._run_markets(), "markets")
@@ -157,26 +179,45 @@ class World:
         self._up.clear()
         self._over.clear()
         starting = incarnation.start(self._start(self.starts), f"engine {self.starts}")
-        waits = [self.tasks.start(event.wait(), "an engine's start") for event in (self._up, self._over)]
-        await asyncio.wait((starting, *waits), return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
+        await self._until_over(starting, self._up)
         if self.engine is not None:
             return self.engine  # this one, or one that stood by and was first
-        if starting.done():
-            starting.result()
+        if starting.done() and (error := starting.exception()) is not None:
+            if not isinstance(error, JournalError):
+                raise error
+            # As a process does whose journal is out of reach: it ends, and is started again.
+            self.failures.append(error)
+            incarnation.stop()
         raise EngineDied
 
-    def _died(self, incarnation: Incarnation, way: Way) -> None:
-        """An engine came to a planned end. A frozen one keeps its place, to be thawed."""
-        self.deaths.append(way)
-        self._gone(incarnation)
+    async def _until_over(self, task: asyncio.Task[Any], *events: asyncio.Event) -> None:
+        """Wait for a task of an engine, which never ends when the engine dies, or for one of the events."""
+        waits = [self.tasks.start(event.wait(), "the world's wait") for event in (self._over, *events)]
+        await asyncio.wait((task, *waits), return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
 
-    def _gone(self, incarnation: Incarnation) -> None:
-        if incarnation in (self._leader, self._incarnations[-1]):
-            self._leader = self.engine = None
-            self._over.set()
+    def _died(self, incarnation: Incarnation, way: Way) -> None:
+        """An engine came to a planned end. A frozen one is still there, to be thawed."""
+        self.deaths.append(way)
+        if way is Way.FROZEN:
+            self._frozen.append(incarnation)
+        else:
+            self._trading.pop(incarnation, None)
+        self._over.set()
         self.exchange.disconnect_all("the engine died")
+
+    @property
+    def _leader(self) -> Incarnation | None:
+        """Whose engine trades: of those that run, the one of the highest epoch."""
+        running = [incarnation for incarnation in self._trading if not incarnation.stopped]
+        return max(running, key=lambda incarnation: self._trading[incarnation][0], default=None)
+
+    @property
+    def engine(self) -> TradingEngine | None:
+        """The engine that trades; None while there is none."""
+        leader = self._leader
+        return None if leader is None else self._trading[leader][1]
 
     @property
     def is_down(self) -> bool:
@@ -185,18 +226,17 @@ class World:
 
     def thaw(self) -> None:
         """Let every frozen engine go on."""
-        for incarnation in self._incarnations:
-            if incarnation.stopped and incarnation is not self._leader:
-                incarnation.thaw()
+        for incarnation in self._frozen:
+            incarnation.thaw()
+        self._frozen.clear()
+        if not self.is_down:
+            self._up.set()  # it may have the lease still: then who stands by goes on standing by
 
     async def _start(self, number: int) -> TradingEngine:
-        runtime = Runtime(self.clock, SeededIds(f"{self.seed}/engine {number}"), Tasks())
+        runtime = Runtime(self.engine_clock, SeededIds(f"{self.seed}/engine {number}"), Tasks())
         opener = Opener(engine_id=self.config.engine_id, instance=f"simulated-{number}", version="simulation")
         journal = await MemoryJournal.open_writer(self.store, opener, runtime, lease_ttl=self._lease_ttl)
-        ledger = Ledger()
-        async for entry in self.reader.read(to=journal.head.sequence_number):
-            apply(ledger, entry)
-        ledger.forget_changes()
+        ledger, snapshot_at = await self._rebuilt(journal.head.sequence_number)
         broker = EffectBroker(
             self.exchange,
             ACCOUNT,
@@ -211,13 +251,37 @@ class World:
         )
         broker.effects = self.effects
         inbox = EffectInbox(self.inbox, self.effects)
-        engine = TradingEngine(journal, self.reader, ledger, {"paper": broker}, self.bars, inbox, runtime, self.config)
+        engine = TradingEngine(
+            journal,
+            self.reader,
+            ledger,
+            {"paper": broker},
+            self.bars,
+            inbox,
+            runtime,
+            self.config,
+            keeper=_Keeper(self.snapshots, self.effects),
+            snapshot_at=snapshot_at,
+        )
         await engine.start()
-        self.engine, self._leader = engine, current_incarnation()
+        incarnation = current_incarnation()
+        assert incarnation is not None
+        self._trading[incarnation] = journal.epoch, engine
         self._up.set()
         runtime_tasks = Tasks()
         runtime_tasks.start(self._supervise(engine, journal), f"supervisor of engine {number}")
         return engine
+
+    async def _rebuilt(self, head: int) -> tuple[Ledger, int]:
+        """The ledger as a start rebuilds it, from the newest snapshot that fits and the entries after it; and that
+        snapshot's number."""
+        found = await self.snapshots.load(FOLD_VERSION, at_most=head, reader=self.reader)
+        ledger = Ledger() if found.snapshot is None else Ledger.from_bytes(found.snapshot.state)
+        snapshot_at = ledger.sequence_number
+        async for entry in self.reader.read(ledger.sequence_number, head):
+            apply(ledger, entry)
+        ledger.forget_changes()
+        return ledger, snapshot_at
 
     async def _supervise(self, engine: TradingEngine, journal: JournalWriter) -> None:
         """What a service does: an engine whose journal failed ends, and what went wrong is remembered."""
@@ -225,21 +289,30 @@ class World:
             await engine.run()
         except (JournalError, TaskFailed) as error:
             self.failures.append(error)
+            incarnation = current_incarnation()
             await engine.abandon()
             await journal.close()
+            if incarnation is not None:
+                incarnation.stop()
+                self._trading.pop(incarnation, None)
+                self._over.set()
 
     def crash(self) -> None:
         """The engine's process is gone from one moment to the next; so are its connections."""
         incarnation = self._leader or self._incarnations[-1]
         incarnation.stop()
-        self._gone(incarnation)
+        self._trading.pop(incarnation, None)
+        self._over.set()
+        self.exchange.disconnect_all("the engine died")
 
     async def stop(self) -> None:
         """A clean end of the engine."""
-        assert self.engine is not None
-        assert self._leader is not None
-        await self._leader.start(self.engine.close("stopped by the simulation"), "stop")
-        self.engine = self._leader = None
+        leader = self._leader
+        assert leader is not None
+        stopping = leader.start(self._trading[leader][1].close("stopped by the simulation"), "stop")
+        self._over.clear()
+        await self._until_over(stopping)
+        self._trading.pop(leader, None)
 
     async def command(self, kind: str, /, **arguments: Any) -> Outcome:
         """Ask the engine for something and wait for what came of it."""
