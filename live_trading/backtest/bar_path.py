@@ -79,7 +79,9 @@ def price_of(order: Order) -> tuple[Decimal, bool]:
 
 
 def _rests(order: Order) -> bool:
-    return order.order_type is not OrderType.MARKET and not order.takes_market
+    """Whether it waits at a price. A stop that trails and has seen no quote yet has none."""
+    is_without = order.order_type is OrderType.TRAILING_STOP and order.stop_price is None
+    return order.order_type is not OrderType.MARKET and not order.takes_market and not is_without
 
 
 @dataclass(slots=True)
@@ -96,8 +98,8 @@ class Reach:
         low = high = None
         always = False
         for order in orders:
-            if not _rests(order):
-                always = True
+            if not _rests(order) or order.trailing_distance is not None:
+                always = True  # a stop that trails follows every bar
                 continue
             price, is_stop = price_of(order)
             if (order.side is Side.SELL) == is_stop:

@@ -27,7 +27,7 @@ PAPER_CAPABILITIES = Capabilities(
     oca=True,
     modify="in place",
     stops=True,
-    trailing_stops=False,
+    trailing_stops=True,
     execution_look_back=float("inf"),
     order_updates="push",
     fractional_quantities=True,
@@ -60,6 +60,7 @@ def new_order(request: OrderRequest) -> core.NewOrder:
         time_in_force=request.time_in_force,
         oca_group=request.oca_group,
         attached=tuple(new_order(child) for child in request.attached),
+        trailing_distance=request.trailing_distance,
     )
 
 
@@ -83,6 +84,7 @@ def broker_order(order: core.Order) -> BrokerOrder:
         limit_price=order.limit_price,
         stop_price=order.stop_price,
         reason=order.reason,
+        trailing_distance=order.trailing_distance,
     )
 
 
@@ -132,6 +134,7 @@ def order_body(request: OrderRequest) -> wire.NewOrderMessage:
         oca_group=request.oca_group,
         parent_client_order_id=request.parent_client_order_id,
         attached=tuple(order_body(child) for child in request.attached),
+        trailing_distance=request.trailing_distance,
     )
 
 
@@ -148,6 +151,7 @@ def wire_order(message: wire.OrderMessage) -> BrokerOrder:
         limit_price=message.limit_price,
         stop_price=message.stop_price,
         reason=message.reason,
+        trailing_distance=message.trailing_distance,
     )
 
 

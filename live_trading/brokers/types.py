@@ -45,6 +45,7 @@ class Capabilities:
     modify: Literal["in place", "replace"]
     stops: bool
     trailing_stops: bool
+    """It takes TRAILING_STOP orders and moves them itself."""
     execution_look_back: float
     """Seconds of executions that can be read back."""
     order_updates: Literal["push", "poll"]
@@ -55,7 +56,11 @@ class Capabilities:
 
 class OrderRequest(msgspec.Struct, frozen=True):
     """One order. ``attached`` are the protections of a bracket: they rest at the broker, become live with the first
-    fill of the parent, cover what of it is filled, and are in one OCA group."""
+    fill of the parent, cover what of it is filled, and are in one OCA group.
+
+    ``trailing_distance``: of a TRAILING_STOP, in price units; its ``stop_price`` is where it begins, unless the market
+    puts it nearer.
+    """
 
     client_order_id: str
     instrument: Instrument
@@ -68,6 +73,7 @@ class OrderRequest(msgspec.Struct, frozen=True):
     oca_group: str | None = None
     parent_client_order_id: str | None = None
     attached: tuple["OrderRequest", ...] = ()
+    trailing_distance: Decimal | None = None
 
 
 class OrderChange(msgspec.Struct, frozen=True):
@@ -93,7 +99,8 @@ class Rejected(msgspec.Struct, frozen=True):
 
 
 class BrokerOrder(msgspec.Struct, frozen=True):
-    """An order as the broker has it. ``status`` is never PENDING, IN_DOUBT, NEEDS_OPERATOR or NOT_PLACED."""
+    """An order as the broker has it. ``status`` is never PENDING, IN_DOUBT, NEEDS_OPERATOR or NOT_PLACED. The
+    ``stop_price`` of a TRAILING_STOP is what would trigger it now."""
 
     broker_order_id: str
     client_order_id: str | None
@@ -106,6 +113,7 @@ class BrokerOrder(msgspec.Struct, frozen=True):
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     reason: str = ""
+    trailing_distance: Decimal | None = None
 
 
 class Execution(msgspec.Struct, frozen=True):

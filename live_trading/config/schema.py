@@ -339,6 +339,9 @@ class RiskSettings(Section):
     slippage_protection_pct: Decimal = setting(
         Decimal("0.005"), "Distance of that limit from the last price", unit="fraction", gt=0, le=Decimal("0.5")
     )
+    trailing_stops_at_broker: bool = setting(
+        True, "Leave stops that trail to a broker that can trail them; false has the engine move them at each bar"
+    )
     default_stop_loss_type: StopLossType = setting(StopLossType.ATR, "How the distance of a stop loss is given")
     default_stop_loss_value: Decimal = setting(
         Decimal("1.5"),

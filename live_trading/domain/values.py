@@ -19,10 +19,14 @@ class Side(StrEnum):
 
 
 class OrderType(StrEnum):
+    """How an order trades. TRAILING_STOP is a stop whose price the broker itself moves: it keeps a distance to the best
+    price there was, in the order's favour only (IBKR's TRAIL, OANDA's TrailingStopLossOrder)."""
+
     MARKET = "MARKET"
     LIMIT = "LIMIT"
     STOP = "STOP"
     STOP_LIMIT = "STOP_LIMIT"
+    TRAILING_STOP = "TRAILING_STOP"
 
 
 class TimeInForce(StrEnum):

@@ -39,7 +39,14 @@ from live_trading.domain.errors import InvalidInput
 from live_trading.domain.ids import Kind, derived_id
 from live_trading.domain.instrument import Instrument
 from live_trading.domain.operation import UPDATABLE, OperationSettings
-from live_trading.domain.values import AccountType, CrashRecoveryMode, OperationStatus, OrderPurpose, OrderStatus
+from live_trading.domain.values import (
+    AccountType,
+    CrashRecoveryMode,
+    OperationStatus,
+    OrderPurpose,
+    OrderStatus,
+    OrderType,
+)
 from live_trading.engine.context import EngineContext, LastPrices
 from live_trading.engine.inbox import Command, Outcome
 from live_trading.orders.facts import about
@@ -333,6 +340,7 @@ class CommandDesk:
             if order.status.is_uncertain or order.doubt is not None:
                 raise Refused("ORDER_IN_DOUBT", "the order's fate is being found out; move it when it is known")
             is_stop = kind is OrderPurpose.STOP_LOSS
+            _check_follows(order, on_grid)
             change = OrderChange(stop_price=on_grid) if is_stop else OrderChange(limit_price=on_grid)
             before = self._live.ledger.sequence_number
             refused = await self._context.sessions[order.broker].orders.modify(
@@ -396,6 +404,16 @@ def _protection_arguments(arguments: Mapping[str, Any]) -> tuple[OrderPurpose, D
     if not price.is_finite() or price <= 0:
         raise Refused("INVALID_INPUT", "price: give a price above 0", "price")
     return OrderPurpose(kind), price
+
+
+def _check_follows(order: Order, price: Decimal) -> None:
+    """A stop that the broker trails is not moved back: the broker would not, or would move it right away again."""
+    stands = order.stop_price
+    if order.order_type is OrderType.TRAILING_STOP and stands is not None and (price - stands) * order.side.sign > 0:
+        text = (
+            f"price: the stop trails at the broker and stands at {stands:f}; it can only be moved nearer to the market"
+        )
+        raise Refused("INVALID_INPUT", text, "price")
 
 
 def _moved_entry(number: int, operation_id: ObjectId, command: Command, order: Order, change: OrderChange) -> Entry:

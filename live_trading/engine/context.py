@@ -49,6 +49,8 @@ class EngineConfig:
     """Where all ticks are recorded; None records none."""
     snapshot_every: int = 5_000
     stop_patience: float = 10.0
+    trailing_stops_at_broker: bool = True
+    """Whether stops that trail are left to a broker that can trail them; else the engine moves every one."""
     operation_defaults: Mapping[str, Any] = field(default_factory=dict)
     """Settings an operation gets where its creator gave none."""
 
@@ -92,6 +94,11 @@ class EngineContext:
         if quote is None or market.is_stale(operation.symbol):
             return None
         return TrustedPrice(quote.price, quote.age)
+
+    def trails_at_broker(self, operation: Operation) -> bool:
+        """Whether a stop that trails is the operation's broker's to move; else the engine moves it."""
+        able = self.session(operation).broker.capabilities
+        return self.config.trailing_stops_at_broker and able.stops and able.trailing_stops
 
     def market_open(self, operation: Operation, instrument: Instrument) -> bool:
         """Whether the instrument trades, by the market's own time."""

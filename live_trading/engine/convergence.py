@@ -37,6 +37,7 @@ from live_trading.engine.context import EngineContext
 from live_trading.engine.moves import settle_moves
 from live_trading.orders.order_manager import OrderPlan, protection_set
 from live_trading.orders.protections import Protection, protection_prices
+from live_trading.orders.trailing import trailing_distance
 from live_trading.orders.watched import cannot_rest, watched
 from live_trading.projections.state import Discrepancy, ExitIntent, Operation, Order
 from live_trading.recovery.policies import decide, pauses_afterwards
@@ -347,6 +348,16 @@ class Convergence:
             data = ProtectionSet(stop_loss=stop, take_profit=target)
             await self._context.live.append(Draft(data, self._runner.operation_id))
 
+    def _distance(self, operation: Operation) -> Decimal | None:
+        """How far the stop is to trail at the broker: as it did, else as the settings say; None: it is not to."""
+        if not self._context.trails_at_broker(operation):
+            return None
+        settings, position = self._runner.settings, operation.position
+        assert position is not None
+        wanted = trailing_distance(settings, self._runner.instrument, position.entry_price)
+        before = _last_protection(operation, OrderPurpose.STOP_LOSS)
+        return wanted if wanted is None or before is None else before.trailing_distance or wanted
+
     async def _place_protections(
         self, operation: Operation, wanted: Protection, left_out: Collection[OrderPurpose]
     ) -> None:
@@ -359,8 +370,10 @@ class Convergence:
         if session.broker.capabilities.oca:
             group = f"P{operation.position.number}X{self._context.live.ledger.sequence_number}"
         placed = []
+        distance = self._distance(operation)
+        stop = OrderType.STOP if distance is None else OrderType.TRAILING_STOP
         for purpose, kind, price in (
-            (OrderPurpose.STOP_LOSS, OrderType.STOP, wanted.stop_loss),
+            (OrderPurpose.STOP_LOSS, stop, wanted.stop_loss),
             (OrderPurpose.TAKE_PROFIT, OrderType.LIMIT, wanted.take_profit),
         ):
             if price is None or purpose in left_out:
@@ -372,9 +385,10 @@ class Convergence:
                 quantity=abs(operation.quantity),
                 purpose=purpose,
                 reason="protection placed anew",
-                stop_price=price if kind is OrderType.STOP else None,
+                stop_price=price if kind is stop else None,
                 limit_price=price if kind is OrderType.LIMIT else None,
                 oca_group=group,
+                trailing_distance=distance if kind is stop else None,
             )
             order = await manager.place(operation, self._runner.instrument, plan)
             if order.status is OrderStatus.REJECTED:
@@ -412,7 +426,8 @@ class Convergence:
         if before is None or not session.ready.is_set():
             return None
         better = (price - before) * (1 if operation.quantity > 0 else -1)
-        if better == 0 or (only_if_better and better < 0):
+        is_the_brokers = bool(stops) and stops[0].order_type is OrderType.TRAILING_STOP
+        if better == 0 or (only_if_better and (better < 0 or is_the_brokers)):
             return None
         if not stops:
             moved = ProtectionMoved(kind="STOP_LOSS", before=before, after=price, reason=reason)
@@ -428,7 +443,15 @@ def _common_group(protections: list[Order]) -> str | None:
 
 
 def _last_price(operation: Operation, purpose: OrderPurpose) -> Decimal | None:
-    """Where the last protection of the open position stood: a child of its entry, or one placed anew since."""
+    """Where the last protection of the open position stood."""
+    last = _last_protection(operation, purpose)
+    if last is None:
+        return None
+    return last.stop_price if purpose is OrderPurpose.STOP_LOSS else last.limit_price
+
+
+def _last_protection(operation: Operation, purpose: OrderPurpose) -> Order | None:
+    """The last protection of the open position: a child of its entry, or one placed anew since."""
     position = operation.position
     assert position is not None
     entry = next((fill.client_order_id for fill in operation.fills if fill.number == position.number), None)
@@ -436,5 +459,5 @@ def _last_price(operation: Operation, purpose: OrderPurpose) -> Decimal | None:
     for order in operation.orders.values():
         belongs = order.number > position.number or (entry is not None and order.parent_client_order_id == entry)
         if order.purpose is purpose and belongs:
-            last = order.stop_price if purpose is OrderPurpose.STOP_LOSS else order.limit_price
+            last = order
     return last

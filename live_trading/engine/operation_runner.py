@@ -430,7 +430,7 @@ class OperationRunner:
             await replaced.close()
 
     async def _trail(self, bar: Bar) -> None:
-        """Move a trailing stop after a bar's close, in the position's favour only."""
+        """Move a trailing stop after a bar's close, in the position's favour only; not one that the broker moves."""
         operation = self.operation
         if not operation.quantity:
             return

@@ -22,6 +22,7 @@ from live_trading.orders.gatekeeper import Entering, Refusal
 from live_trading.orders.order_manager import OrderPlan
 from live_trading.orders.protections import Protection, protection_prices
 from live_trading.orders.sizing import entry_quantity
+from live_trading.orders.trailing import first_stop, trailing_distance
 from live_trading.strategies import Signal
 
 if TYPE_CHECKING:
@@ -137,6 +138,11 @@ class SignalDesk:
         wanted = protection_prices(settings, instrument, side, price, atr)
         if signal.stop_loss is not None or signal.take_profit is not None:
             wanted = Protection(signal.stop_loss or wanted.stop_loss, signal.take_profit or wanted.take_profit)
+        distance = None
+        if self._context.trails_at_broker(self._runner.operation):
+            distance = trailing_distance(settings, instrument, price)
+        if distance is not None and wanted.stop_loss is not None:
+            wanted = Protection(first_stop(instrument, side, price, distance, wanted.stop_loss), wanted.take_profit)
         quantity = entry_quantity(settings, instrument, self._runner.operation.current_capital, price, wanted.stop_loss)
         return OrderPlan(
             side=side,
@@ -149,6 +155,7 @@ class SignalDesk:
             reference_price=last,
             stop_loss=wanted.stop_loss,
             take_profit=wanted.take_profit,
+            trailing_distance=distance,
         )
 
     def _at_limit(self, plan: OrderPlan) -> OrderPlan:

@@ -21,10 +21,12 @@ from live_trading.domain.entries import (
     OrderModified,
     OrderPlaced,
     OrderRejected,
+    ProtectionMoved,
     ProtectionTriggered,
 )
 from live_trading.domain.ids import Kind, derived_id
-from live_trading.domain.values import OrderStatus
+from live_trading.domain.values import OrderPurpose, OrderStatus, OrderType
+from live_trading.orders.trailing import has_moved
 from live_trading.projections.ledger import Ledger
 from live_trading.projections.state import Order
 
@@ -145,8 +147,10 @@ def from_commission(ledger: Ledger, broker: str, report: CommissionReport) -> li
     return [about(order, data, f"broker:{broker}")]
 
 
-def from_order(ledger: Ledger, broker: str, update: BrokerOrder) -> list[Draft]:
-    """An order as the broker has it now. Its fills are told by executions only, never taken from here."""
+def from_order(ledger: Ledger, broker: str, update: BrokerOrder, *, exactly: bool = False) -> list[Draft]:
+    """An order as the broker has it now. Its fills are told by executions only, never taken from here.
+
+    ``exactly``: also the small steps of a stop that trails (see :mod:`live_trading.orders.trailing`)."""
     order = find(ledger, broker, update.client_order_id, update.broker_order_id)
     if order is None:
         return _external_order(ledger, broker, update)
@@ -159,9 +163,9 @@ def from_order(ledger: Ledger, broker: str, update: BrokerOrder) -> list[Draft]:
     is_older = update.filled_quantity < order.filled_quantity
     has_grown = order.status is OrderStatus.FILLED and update.quantity > order.quantity
     if not is_older and (has_grown or not order.status.is_terminal):
-        change = _difference(order, update)
+        change = _difference(order, update, exactly=exactly)
         if change is not None:
-            facts.append(change)
+            facts += [change, *_trailed(order, update, change)]
     if not order.status.is_terminal:
         if update.status is OrderStatus.CANCELLED:
             facts.append(OrderCancelled(client_order_id=client_order_id, reason=update.reason))
@@ -173,14 +177,29 @@ def from_order(ledger: Ledger, broker: str, update: BrokerOrder) -> list[Draft]:
     return [about(order, fact, actor) for fact in facts]
 
 
-def _difference(order: Order, update: BrokerOrder) -> OrderModified | None:
+def _difference(order: Order, update: BrokerOrder, *, exactly: bool) -> OrderModified | None:
     """Where the broker's order has other values than ours. A quantity of 0 is a protection that sleeps yet."""
     quantity = update.quantity if update.quantity and update.quantity != order.quantity else None
     limit = update.limit_price if update.limit_price != order.limit_price else None
-    stop = update.stop_price if update.stop_price != order.stop_price else None
+    stop = update.stop_price if has_moved(order, update, exactly=exactly) else None
     if quantity is None and limit is None and stop is None:
         return None
     return OrderModified(client_order_id=order.client_order_id, quantity=quantity, limit_price=limit, stop_price=stop)
+
+
+def _trailed(order: Order, update: BrokerOrder, change: OrderModified) -> list[ProtectionMoved]:
+    """That the broker has moved a stop which guards something still."""
+    is_trailing = order.order_type is OrderType.TRAILING_STOP and order.purpose is OrderPurpose.STOP_LOSS
+    if not is_trailing or change.stop_price is None or update.status.is_terminal:
+        return []
+    moved = ProtectionMoved(
+        kind="STOP_LOSS",
+        client_order_id=order.client_order_id,
+        before=order.stop_price,
+        after=change.stop_price,
+        reason="trailed by the broker",
+    )
+    return [moved]
 
 
 def _external_order(ledger: Ledger, broker: str, update: BrokerOrder) -> list[Draft]:

@@ -48,6 +48,7 @@ from live_trading.domain.values import DoubtfulAction, OrderPurpose, OrderType, 
 from live_trading.journal.errors import JournalError
 from live_trading.orders import facts
 from live_trading.orders.gatekeeper import Gatekeeper
+from live_trading.orders.trailing import stands_at
 from live_trading.orders.watched import cannot_rest, may_watch, watched
 from live_trading.projections.live import LiveLedger
 from live_trading.projections.state import Operation, Order
@@ -61,6 +62,7 @@ class OrderPlan(msgspec.Struct, frozen=True):
     """An order that is about to be asked for. ``stop_loss`` and ``take_profit`` make a bracket of it.
 
     ``oca_group``: join this one-cancels-all group; ``parent``: the order whose position it protects.
+    ``trailing_distance``: of a TRAILING_STOP; of an entry, how far its stop loss is to trail at the broker.
     """
 
     side: Side
@@ -76,6 +78,7 @@ class OrderPlan(msgspec.Struct, frozen=True):
     take_profit: Decimal | None = None
     oca_group: str | None = None
     parent: str | None = None
+    trailing_distance: Decimal | None = None
 
 
 class OrderManager:
@@ -172,6 +175,7 @@ class OrderManager:
                     oca_group=parent if is_child else plan.oca_group,
                     reference_price=plan.reference_price,
                     reason=plan.reason,
+                    trailing_distance=plan.trailing_distance if plan.order_type is OrderType.TRAILING_STOP else None,
                 )
 
             return data
@@ -336,14 +340,15 @@ class OrderManager:
             refused = OrderNotModified(client_order_id=order.client_order_id, reason=f"{answer.code}: {answer.text}")
             await self.live.append(facts.about(order, refused, f"broker:{self.broker.name}"))
             return answer
+        stop_price = stands_at(order, change.stop_price)
         modified = OrderModified(
             client_order_id=order.client_order_id,
             quantity=change.quantity,
             limit_price=change.limit_price,
-            stop_price=change.stop_price,
+            stop_price=stop_price,
         )
         drafts = [facts.about(order, modified, f"broker:{self.broker.name}")]
-        after = change.stop_price if order.purpose is OrderPurpose.STOP_LOSS else change.limit_price
+        after = stop_price if order.purpose is OrderPurpose.STOP_LOSS else change.limit_price
         if order.purpose.is_protection and after is not None:
             moved = ProtectionMoved(
                 kind="STOP_LOSS" if order.purpose is OrderPurpose.STOP_LOSS else "TAKE_PROFIT",
@@ -382,13 +387,15 @@ class OrderManager:
             if drafts:
                 await self.live.append(*drafts)
 
-    async def on_order(self, update: BrokerOrder) -> bool:
-        """Journal what is new about an order. Fills the update knows of and we do not are fetched first."""
+    async def on_order(self, update: BrokerOrder, *, exactly: bool = False) -> bool:
+        """Journal what is new about an order. Fills the update knows of and we do not are fetched first.
+
+        ``exactly``: also the small steps of a stop that trails."""
         order = facts.find(self.live.ledger, self.broker.name, update.client_order_id, update.broker_order_id)
         if order is not None and update.filled_quantity > order.filled_quantity:
             await self.catch_up_executions()
         async with self._facts:
-            drafts = facts.from_order(self.live.ledger, self.broker.name, update)
+            drafts = facts.from_order(self.live.ledger, self.broker.name, update, exactly=exactly)
             if drafts:
                 await self.live.append(*drafts)
         return bool(drafts)
@@ -425,8 +432,17 @@ def _children(plan: OrderPlan) -> list[OrderPlan]:
     children = []
     side, why = plan.side.opposite, "protection"
     if plan.stop_loss is not None:
+        kind = OrderType.STOP if plan.trailing_distance is None else OrderType.TRAILING_STOP
         children.append(
-            OrderPlan(side, OrderType.STOP, plan.quantity, OrderPurpose.STOP_LOSS, why, stop_price=plan.stop_loss)
+            OrderPlan(
+                side,
+                kind,
+                plan.quantity,
+                OrderPurpose.STOP_LOSS,
+                why,
+                stop_price=plan.stop_loss,
+                trailing_distance=plan.trailing_distance,
+            )
         )
     if plan.take_profit is not None:
         children.append(
@@ -455,4 +471,5 @@ def _request(order: Order, instrument: Instrument, attached: tuple[OrderRequest,
         oca_group=order.oca_group,
         parent_client_order_id=order.parent_client_order_id,
         attached=attached,
+        trailing_distance=order.trailing_distance,
     )

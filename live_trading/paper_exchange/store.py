@@ -46,7 +46,7 @@ from live_trading.paper_exchange.core.types import (
     PositionChanged,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MINUTES_KEPT = 14 * 86_400 * 1_000_000_000
 
 _SCHEMA = """
@@ -60,7 +60,7 @@ CREATE TABLE IF NOT EXISTS orders (
     time_in_force TEXT NOT NULL, oca_group TEXT, parent_id INTEGER, accepted_ns INTEGER NOT NULL,
     updated_ns INTEGER NOT NULL, priority INTEGER NOT NULL, status TEXT NOT NULL, filled TEXT NOT NULL,
     filled_value TEXT NOT NULL, commission TEXT NOT NULL, dormant INTEGER NOT NULL, triggered INTEGER NOT NULL,
-    posted INTEGER NOT NULL, reason TEXT NOT NULL, labels TEXT NOT NULL) STRICT;
+    posted INTEGER NOT NULL, reason TEXT NOT NULL, labels TEXT NOT NULL, trailing_distance TEXT) STRICT;
 CREATE INDEX IF NOT EXISTS orders_by_client_order_id ON orders (account, client_order_id);
 CREATE TABLE IF NOT EXISTS executions (
     entry INTEGER PRIMARY KEY, number INTEGER NOT NULL, kind TEXT NOT NULL, account TEXT NOT NULL,
@@ -80,7 +80,7 @@ CREATE TABLE IF NOT EXISTS minutes (
 _ORDER_COLUMNS = (
     "order_id, account, client_order_id, symbol, side, order_type, nominal, quantity, limit_price, stop_price, "
     "time_in_force, oca_group, parent_id, accepted_ns, updated_ns, priority, status, filled, filled_value, commission, "
-    "dormant, triggered, posted, reason, labels"
+    "dormant, triggered, posted, reason, labels, trailing_distance"
 )
 _EXECUTION_COLUMNS = (
     "entry, number, kind, account, execution_id, revision, order_id, client_order_id, symbol, side, price, quantity, "
@@ -110,9 +110,17 @@ class ExchangeStore:
         version = self._meta("schema_version")
         if version is None:
             self._database.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
+        elif version == "1":
+            self._from_version_1()
         elif version != str(SCHEMA_VERSION):
             self.close()
             raise StoreError(f"{path} has schema version {version}, this program reads {SCHEMA_VERSION}")
+
+    def _from_version_1(self) -> None:
+        """A store from before there were orders that trail."""
+        with _Transaction(self._database):
+            self._database.execute("ALTER TABLE orders ADD COLUMN trailing_distance TEXT")
+            self._database.execute("UPDATE meta SET value = '2' WHERE key = 'schema_version'")
 
     def close(self) -> None:
         self._database.close()
@@ -255,6 +263,7 @@ def _order_row(order: Order) -> tuple[Any, ...]:
         order.time_in_force.value, order.oca_group, order.parent_id, order.accepted_ns, order.updated_ns,
         order.priority, order.status.value, str(order.filled), str(order.filled_value), str(order.commission),
         order.dormant, order.triggered, order.posted, order.reason, json.dumps(dict(order.labels)),
+        _text(order.trailing_distance),
     )  # fmt: skip
 
 
@@ -285,6 +294,7 @@ def _order(row: tuple[Any, ...]) -> Order:
         posted=bool(row[22]),
         reason=row[23],
         labels=json.loads(row[24]),
+        trailing_distance=_number(row[25]),
     )
 
 

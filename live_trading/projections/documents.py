@@ -313,6 +313,7 @@ def order_document(order: Order, operation: Operation) -> Document:
         "price": number_or_none(order.limit_price if order.limit_price is not None else order.stop_price),
         "limit_price": number_or_none(order.limit_price),
         "stop_price": number_or_none(order.stop_price),
+        "trailing_distance": number_or_none(order.trailing_distance),
         "time_in_force": order.time_in_force.value,
         "parent_client_order_id": order.parent_client_order_id,
         "oca_group": order.oca_group,

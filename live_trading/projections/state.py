@@ -65,6 +65,7 @@ class Order(msgspec.Struct):
     cancel_requested: int | None = None
     modify_requested: int | None = None
     touched: int = 0
+    trailing_distance: Decimal | None = None
 
     @property
     def is_working(self) -> bool:

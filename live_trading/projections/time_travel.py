@@ -187,5 +187,6 @@ def _order(order: Order) -> dict[str, Any]:
         "filled_quantity": _plain(order.filled_quantity),
         "limit_price": _plain(order.limit_price),
         "stop_price": _plain(order.stop_price),
+        "trailing_distance": _plain(order.trailing_distance),
         "requested_at": _plain(order.requested_at),
     }

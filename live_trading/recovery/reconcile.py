@@ -73,7 +73,7 @@ class Reconciler:
         """Take in a fresh snapshot: executions first, then orders, then doubts, then positions."""
         result = Reconciliation()
         result.fills_recovered = await self._orders.take_executions(snapshot.executions, snapshot.cursor)
-        await self._take_orders(snapshot.orders)
+        await self._take_orders(snapshot.orders, exactly=True)
         result.orders_in_doubt = await self._doubts.ask_all()
         result.discrepancies = await self._compare_positions(snapshot.positions)
         return result
@@ -88,12 +88,12 @@ class Reconciler:
         self._orders.forget_ended()
         return result
 
-    async def _take_orders(self, open_orders: Sequence[BrokerOrder]) -> None:
+    async def _take_orders(self, open_orders: Sequence[BrokerOrder], *, exactly: bool = False) -> None:
         """Working orders of the broker; then those of ours that it no longer works: what became of them?"""
         seen = {order.client_order_id for order in open_orders}
         before = self._orders.live.ledger.sequence_number
         for update in open_orders:
-            await self._orders.on_order(update)
+            await self._orders.on_order(update, exactly=exactly)
         for order in list(self._orders.live.ledger.orders.values()):
             is_ours = order.broker == self._broker.name and order.client_order_id not in seen
             was_working = order.status in (OrderStatus.PLACED, OrderStatus.PARTIALLY_FILLED)

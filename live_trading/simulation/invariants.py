@@ -14,6 +14,7 @@ from itertools import pairwise
 from live_trading.domain.entries import Entry, ExternalFillSeen, FillCorrected, OrderFilled, OrderRequested
 from live_trading.domain.ids import Kind, derived_id, is_ours
 from live_trading.domain.values import OperationStatus, OrderPurpose, OrderStatus, Side, TransactionRole
+from live_trading.orders.trailing import is_step
 from live_trading.projections import Ledger, apply
 
 
@@ -228,6 +229,7 @@ def _positions_protected(ledger: Ledger, record: BrokerRecord, watched: Collecti
                 f"{purpose.value} order {o.client_order_id}: ledger {(o.limit_price, o.stop_price)}, broker {theirs}"
                 for o in ours
                 if (theirs := _prices(working[o.client_order_id])) != (o.limit_price, o.stop_price)
+                and (theirs[0] != o.limit_price or is_step(o, theirs[1]))
             ]
         apart = [
             o for o in ledger.working_orders(operation) if o.purpose.is_protection and o.parent_client_order_id is None

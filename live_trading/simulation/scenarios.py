@@ -11,6 +11,7 @@ from typing import Any
 
 from live_trading.brokers.types import Bracket
 from live_trading.domain.values import OrderPurpose
+from live_trading.engine.context import EngineConfig
 from live_trading.engine.inbox import Command, Outcome
 from live_trading.paper_exchange.catalogue import default_catalogue
 from live_trading.paper_exchange.core import Catalogue, LiquidityModel
@@ -233,6 +234,23 @@ async def _trailing_stop(play: Play) -> None:
     await play.until(lambda: not play.holds() or (_stop_price(play) or Decimal(0)) > entry * Decimal("0.9985"))
 
 
+async def _trailing_stop_alone(play: Play) -> None:
+    """The market rises while no engine lives: a broker that can trail the stop does, else the next engine does."""
+    await play.create(
+        strategy_config={"script": "L" + "." * 40},
+        crash_recovery_mode="RESUME",
+        stop_loss_type="TRAILING",
+        take_profit_type=None,
+        take_profit_value=None,
+    )
+    await play.until(lambda: play.holds() and _stop_price(play) is not None)
+    before = _stop_price(play) or Decimal(0)
+    if not play.world.is_down:
+        play.world.crash()
+    play.world.move_market("EUR-USD", Decimal("0.003"))
+    await play.until(lambda: not play.holds() or (_stop_price(play) or Decimal(0)) > before + Decimal("0.001"))
+
+
 async def _kill_switch(play: Play) -> None:
     await play.create(strategy_config={"script": "L..X"})
     await play.do("trip_kill_switch", reason="a story")
@@ -280,6 +298,7 @@ SCENARIOS: dict[str, Story] = {
         _move_stop,
         _cancel_target,
         _trailing_stop,
+        _trailing_stop_alone,
         _kill_switch,
         _emergency_exit,
         _resume_without_stop,
@@ -316,12 +335,16 @@ def tell(
     bracket: Bracket = Bracket.ATOMIC,
     oca: bool = True,
     stops: bool = True,
+    trailing_stops_at_broker: bool = True,
 ) -> Told:
     """Tell a scenario with these deaths in it, let the world come to rest, and judge it."""
     catalogue = _in_parts() if in_parts else None
+    config = EngineConfig(trailing_stops_at_broker=trailing_stops_at_broker)
 
     async def main() -> Told:
-        async with World(seed, deaths=deaths, catalogue=catalogue, bracket=bracket, oca=oca, stops=stops) as world:
+        async with World(
+            seed, deaths=deaths, catalogue=catalogue, config=config, bracket=bracket, oca=oca, stops=stops
+        ) as world:
             play = Play(world)
             problems = []
             try:

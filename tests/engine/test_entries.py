@@ -1,4 +1,4 @@
-"""Entries of every type, and stops that trail, in virtual time against the exchange."""
+"""Entries of every type, in virtual time against the exchange."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -103,48 +103,3 @@ def test_risk_per_trade_sizes_the_entry_by_the_stop() -> None:
             assert order.quantity == 5000  # 10 of 10,000 over 0.002 a unit
 
     run_virtual(main())
-
-
-def test_a_trailing_stop_follows_the_market_and_never_goes_back() -> None:
-    async def main() -> None:
-        async with World(37) as world:
-            trailing = {"stop_loss_type": "TRAILING", "stop_loss_value": "0.002"}
-            operation, _ = await _enter(world, take_profit_type=None, take_profit_value=None, **trailing)
-            assert await world.until(lambda: bool(operation.quantity), 30)
-            stops: list[Decimal] = []
-            for jump in ("0.001", "0.001", "-0.0015", "0.0035"):
-                world.move_market("EUR-USD", Decimal(jump))
-                await world.clock.sleep(11)
-                (stop,) = [order for order in world.exchange.open_orders("PAPER-1") if order.stop_price is not None]
-                assert stop.stop_price is not None
-                stops.append(stop.stop_price)
-            assert stops == sorted(stops)
-            assert stops[-1] > stops[0]
-            moved = [e.data for e in await world.entries() if e.action_type == "PROTECTION_MOVED"]
-            assert [data.after for data in moved][-1] == stops[-1]
-            assert not await _judge(world)
-
-    run_virtual(main())
-
-
-def test_killed_with_a_trailing_stop_half_moved_the_stop_stands_where_the_exchange_has_it() -> None:
-    async def main(die_after: float) -> None:
-        async with World(38) as world:
-            trailing = {"stop_loss_type": "TRAILING", "stop_loss_value": "0.002", "crash_recovery_mode": "RESUME"}
-            operation, _ = await _enter(world, take_profit_type=None, take_profit_value=None, **trailing)
-            assert await world.until(lambda: bool(operation.quantity), 30)
-            world.move_market("EUR-USD", Decimal("0.003"))
-            orders = operation.orders.values()
-            assert await world.until(lambda: any(order.modify_requested for order in orders), 30, 0.001)
-            await world.clock.sleep(die_after)
-            world.crash()
-            await world.start_engine()
-            assert not await _judge(world)
-            assert world.engine is not None
-            ours = [o for op in world.engine.live.ledger.state.operations.values() for o in op.orders.values()]
-            for theirs in world.exchange.open_orders("PAPER-1"):
-                (mine,) = [order for order in ours if order.client_order_id == theirs.client_order_id]
-                assert (mine.stop_price, mine.modify_requested) == (theirs.stop_price, None)
-
-    for die_after in (0.0, 0.003, 0.006, 0.009, 0.012):
-        run_virtual(main(die_after))

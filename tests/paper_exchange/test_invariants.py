@@ -39,7 +39,9 @@ def act(world: World, step: tuple[object, ...]) -> None:
         case ("single", Side() as side, OrderType() as kind, int() as quantity, Decimal() as price, group):
             limit = price if kind in (OrderType.LIMIT, OrderType.STOP_LIMIT) else None
             stop = price if kind in (OrderType.STOP, OrderType.STOP_LIMIT) else None
-            world.try_place(world.new(side, kind, quantity, limit_price=limit, stop_price=stop, oca_group=group))
+            distance = (price - D("1.0949")) if kind is OrderType.TRAILING_STOP else None
+            prices = {"limit_price": limit, "stop_price": stop, "trailing_distance": distance}
+            world.try_place(world.new(side, kind, quantity, oca_group=group, **prices))
         case (
             "bracket",
             Side() as side,

@@ -45,7 +45,11 @@ class SignalRefused(EntryData):
 
 
 class OrderRequested(EntryData):
-    """The durable intent, before the order is sent. From here on it may exist at the broker."""
+    """The durable intent, before the order is sent. From here on it may exist at the broker.
+
+    ``trailing_distance``: of a TRAILING_STOP, in price units, from the price that triggers it (IBKR's ``auxPrice`` of a
+    TRAIL order, OANDA's ``distance``); its ``stop_price`` is where it begins (IBKR's ``trailStopPrice``).
+    """
 
     ACTION_TYPE: ClassVar[str] = "ORDER_REQUESTED"
     client_order_id: str
@@ -62,6 +66,7 @@ class OrderRequested(EntryData):
     oca_group: str | None = None
     reference_price: Decimal | None = None
     reason: str = ""
+    trailing_distance: Decimal | None = None
 
 
 class OrderPlaced(EntryData):
@@ -208,7 +213,8 @@ class ProtectionSet(EntryData):
 
 
 class ProtectionMoved(CommandEntryData):
-    """A stop or target was moved, by a person or by a trailing rule. ``client_order_id`` None: it is watched."""
+    """A stop or target was moved: by a person, by a trailing rule, or by a broker that trails it. ``client_order_id``
+    None: it is watched."""
 
     ACTION_TYPE: ClassVar[str] = "PROTECTION_MOVED"
     kind: Literal["STOP_LOSS", "TAKE_PROFIT"]

@@ -10,7 +10,13 @@ from live_trading.paper_exchange.core.markets import Market
 from live_trading.paper_exchange.core.models import Catalogue
 from live_trading.paper_exchange.core.orders import OrderTable
 from live_trading.paper_exchange.core.types import Change, ClientIds, NewOrder, Order, Refusal, Refused
-from live_trading.paper_exchange.core.validation import check_attached, check_order, check_prices, check_quantity
+from live_trading.paper_exchange.core.validation import (
+    check_attached,
+    check_follows,
+    check_order,
+    check_prices,
+    check_quantity,
+)
 
 
 class Acceptance:
@@ -37,7 +43,7 @@ class Acceptance:
         self, order: Order, change: Change, limit_price: Decimal | None, stop_price: Decimal | None
     ) -> Refused | None:
         listing = self._catalogue[order.symbol]
-        refused = check_prices(listing, order.order_type, limit_price, stop_price)
+        refused = check_prices(listing, order.order_type, limit_price, stop_price) or check_follows(order, stop_price)
         if refused or change.quantity is None:
             return refused
         if change.quantity <= order.filled:

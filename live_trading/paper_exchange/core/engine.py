@@ -230,6 +230,7 @@ class MatchingEngine:
             priority=self._take_priority(),
             dormant=parent_id is not None and not self.orders[parent_id].filled,
             labels=new.labels,
+            trailing_distance=new.trailing_distance,
         )
         self._next_order_id += 1
         self.orders.add(order)
@@ -266,7 +267,14 @@ class MatchingEngine:
                 order.posted = True
                 self._effects.append(OrderChanged(order.copy(), told=False))
 
+    def _trail(self, market: Market) -> None:
+        """Move the stops that trail. One that has just become live begins here."""
+        for order in market.working.values():
+            if order.trailing_distance is not None and order.live and not order.triggered and market.trails(order):
+                self._changed(order)
+
     def _trigger(self, market: Market) -> bool:
+        self._trail(market)
         triggered = False
         stops = [order for order in market.working.values() if order.stop_price is not None and not order.triggered]
         for order in sorted(stops, key=_by_priority):

@@ -10,6 +10,7 @@ from live_trading.paper_exchange.core.types import ZERO, Order
 from live_trading.runtime.clock import utc_from_ns
 
 _MINUTE = 60_000_000_000
+_STOPS = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
 
 
 class Sessions:
@@ -122,16 +123,33 @@ class Market:
         assert price is not None
         return price
 
+    def reference(self, side: Side) -> Decimal:
+        """The price that stops of ``side`` look at: the last trade where trades are told, else the quote that they
+        would trade at, the bid to sell and the ask to buy. As IBKR's default trigger method (stocks and futures: last,
+        currencies: bid/ask), and OANDA's default trigger condition (bid to sell, ask to buy)."""
+        return self.last if self.last is not None else self.price_for(side)
+
     def triggers(self, order: Order) -> bool:
-        """Whether the market has reached an order's stop price: the last trade where trades are told, else the quote
-        that the order would trade at."""
+        """Whether the market has reached an order's stop price."""
         assert order.stop_price is not None
-        price = self.last if self.last is not None else self.price_for(order.side)
+        price = self.reference(order.side)
         return price >= order.stop_price if order.side is Side.BUY else price <= order.stop_price
+
+    def trails(self, order: Order) -> bool:
+        """Let a live stop that trails follow the price, in its favour only; whether it moved."""
+        assert order.trailing_distance is not None
+        price = self.listing.instrument.round_price(
+            self.reference(order.side) + order.trailing_distance * order.side.sign,
+            "up" if order.side is Side.BUY else "down",
+        )
+        if order.stop_price is not None and (order.stop_price - price) * order.side.sign <= 0:
+            return False
+        order.stop_price = price
+        return True
 
     def marketable(self, order: Order) -> bool:
         """Whether a live order can trade at the present quote."""
-        if order.order_type in (OrderType.STOP, OrderType.STOP_LIMIT) and not order.triggered:
+        if order.order_type in _STOPS and not order.triggered:
             return False
         if order.takes_market:
             return True

@@ -48,6 +48,8 @@ class NewOrder(msgspec.Struct, frozen=True):
     """A request for an order. ``attached`` orders are protections: they rest until the parent's first fill.
 
     ``parent_order_id`` attaches to an order already there. ``labels`` are kept for the protocol front that placed it.
+    ``trailing_distance``, in price units, is what a TRAILING_STOP keeps to the best price there was. With a
+    ``stop_price`` it begins there, unless the market puts it nearer.
     """
 
     client_order_id: str | None
@@ -62,6 +64,7 @@ class NewOrder(msgspec.Struct, frozen=True):
     parent_order_id: int | None = None
     attached: tuple["NewOrder", ...] = ()
     labels: Mapping[str, str] = msgspec.field(default_factory=dict)
+    trailing_distance: Decimal | None = None
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -78,7 +81,8 @@ class Order(msgspec.Struct):
     ``nominal`` is the quantity asked for, ``quantity`` what may now trade in total: the two differ for protections,
     which cover only what of their parent is filled, and for orders that a one-cancels-all group has reduced.
     ``dormant``: a protection whose parent has no fill yet. ``posted``: a limit order that the market was once away
-    from, so that it trades at its own price. ``priority`` is the place in the queue at its price.
+    from, so that it trades at its own price. ``priority`` is the place in the queue at its price. The
+    ``stop_price`` of a TRAILING_STOP is where it stands now; None: it has seen no quote yet.
     """
 
     order_id: int
@@ -106,6 +110,7 @@ class Order(msgspec.Struct):
     posted: bool = False
     reason: str = ""
     labels: Mapping[str, str] = msgspec.field(default_factory=dict)
+    trailing_distance: Decimal | None = None
 
     @property
     def remaining(self) -> Decimal:
@@ -127,7 +132,7 @@ class Order(msgspec.Struct):
     @property
     def takes_market(self) -> bool:
         """Whether it now trades at whatever price there is."""
-        return self.order_type is OrderType.MARKET or (self.order_type is OrderType.STOP and self.triggered)
+        return self.order_type is OrderType.MARKET or (self.triggered and self.order_type is not OrderType.STOP_LIMIT)
 
     def copy(self) -> "Order":
         """The order as it is now."""

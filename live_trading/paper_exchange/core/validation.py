@@ -4,13 +4,14 @@ from decimal import Decimal
 
 from live_trading.domain.values import OrderType, TimeInForce
 from live_trading.paper_exchange.core.models import Listing
-from live_trading.paper_exchange.core.types import NewOrder, Refusal, Refused
+from live_trading.paper_exchange.core.types import NewOrder, Order, Refusal, Refused
 
 CLIENT_ORDER_ID_LENGTH = 64
 MAX_PRICE = Decimal(1_000_000_000)
 
 _NEEDS_LIMIT = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 _NEEDS_STOP = (OrderType.STOP, OrderType.STOP_LIMIT)
+_STOPS = (*_NEEDS_STOP, OrderType.TRAILING_STOP)
 
 
 def check_client_order_id(client_order_id: str | None) -> Refused | None:
@@ -53,9 +54,20 @@ def check_price(listing: Listing, name: str, price: Decimal | None, needed: bool
 def check_prices(
     listing: Listing, order_type: OrderType, limit_price: Decimal | None, stop_price: Decimal | None
 ) -> Refused | None:
+    may_begin = order_type is OrderType.TRAILING_STOP and stop_price is not None
     return check_price(listing, "limit_price", limit_price, order_type in _NEEDS_LIMIT) or check_price(
-        listing, "stop_price", stop_price, order_type in _NEEDS_STOP
+        listing, "stop_price", stop_price, order_type in _NEEDS_STOP or may_begin
     )
+
+
+def check_follows(order: Order, stop_price: Decimal | None) -> Refused | None:
+    """A stop that trails may be moved nearer to the market, never back."""
+    before = order.stop_price
+    if order.order_type is not OrderType.TRAILING_STOP or before is None or stop_price is None:
+        return None
+    if (before - stop_price) * order.side.sign >= 0:
+        return None
+    return Refused(Refusal.INVALID_PRICE, f"stop_price {stop_price}: the stop trails and stands at {before} already")
 
 
 def check_order(listing: Listing, order: NewOrder) -> Refused | None:
@@ -64,10 +76,13 @@ def check_order(listing: Listing, order: NewOrder) -> Refused | None:
         check_client_order_id(order.client_order_id)
         or check_quantity(listing, order.quantity)
         or check_prices(listing, order.order_type, order.limit_price, order.stop_price)
+        or check_price(
+            listing, "trailing_distance", order.trailing_distance, order.order_type is OrderType.TRAILING_STOP
+        )
     )
     if refused:
         return refused
-    if order.time_in_force is TimeInForce.IOC and order.order_type in _NEEDS_STOP:
+    if order.time_in_force is TimeInForce.IOC and order.order_type in _STOPS:
         return Refused(Refusal.INVALID_TIME_IN_FORCE, "a stop order cannot be immediate-or-cancel")
     return None
 
@@ -82,7 +97,7 @@ def check_attached(parent: NewOrder, child: NewOrder) -> Refused | None:
     elif child.side is parent.side:
         problem = "must be on the other side than its parent"
     elif child.order_type is OrderType.MARKET or child.time_in_force is TimeInForce.IOC:
-        problem = "must rest: LIMIT, STOP or STOP_LIMIT, GTC or DAY"
+        problem = "must rest: LIMIT, STOP, STOP_LIMIT or TRAILING_STOP, GTC or DAY"
     elif child.quantity > parent.quantity:
         problem = f"has quantity {child.quantity}, over its parent's {parent.quantity}"
     return Refused(Refusal.INVALID_BRACKET, f"attached order {child.client_order_id} {problem}") if problem else None

@@ -23,6 +23,9 @@ and an ``ErrorMessage`` whose code says why: then, and only then, nothing was ch
 ``X-Send-By-Ns`` (nanoseconds since 1970) is refused with TOO_LATE after that time: what has not been carried out by
 then never will be, which is what makes an order's absence definitive.
 
+A ``TRAILING_STOP`` has a ``trailing_distance`` in price units, and may have a ``stop_price`` to begin at. Each step
+that its price takes is an ``order`` message of the stream, whose ``stop_price`` is what triggers it now.
+
 Stream
 ------
 ``/v1/stream?account=&acknowledge=``, a WebSocket: text frames of one or more messages, a line each. The first is
@@ -59,6 +62,7 @@ class NewOrderMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     oca_group: str | None = None
     parent_client_order_id: str | None = None
     attached: tuple["NewOrderMessage", ...] = ()
+    trailing_distance: Decimal | None = None
 
     def order(self, parent_order_id: int | None) -> core.NewOrder:
         return core.NewOrder(
@@ -73,6 +77,7 @@ class NewOrderMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             oca_group=self.oca_group,
             parent_order_id=parent_order_id,
             attached=tuple(child.order(None) for child in self.attached),
+            trailing_distance=self.trailing_distance,
         )
 
 
@@ -109,6 +114,7 @@ class OrderMessage(_Numbered, frozen=True, tag="order"):
     parent_order_id: str | None
     dormant: bool
     reason: str
+    trailing_distance: Decimal | None = None
 
 
 class ExecutionMessage(_Numbered, frozen=True, tag="execution"):
@@ -281,6 +287,7 @@ def order_message(order: core.Order, sequence: int = 0) -> OrderMessage:
         parent_order_id=None if order.parent_id is None else str(order.parent_id),
         dormant=order.dormant,
         reason=order.reason,
+        trailing_distance=order.trailing_distance,
         sequence=sequence,
     )
 

@@ -52,6 +52,7 @@ def _requested(ledger: Ledger, entry: Entry, data: e.OrderRequested, operation: 
         requested_at=entry.timestamp,
         epoch=entry.epoch,
         touched=entry.sequence_number,
+        trailing_distance=data.trailing_distance,
     )
     operation.orders[order.client_order_id] = ledger.orders[order.client_order_id] = order
     ledger.order_changed(order)
