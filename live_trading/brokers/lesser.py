@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from live_trading.brokers.types import Capabilities, OrderRequest, Rejected
 from live_trading.domain.values import OrderType
 
-_STOPS = (OrderType.STOP, OrderType.STOP_LIMIT)
+_STOPS = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
 
 
 def as_lesser(request: OrderRequest, capabilities: Capabilities) -> OrderRequest | Rejected:

@@ -55,7 +55,7 @@ class LiveRun:
         self._database = database
         self._runtime = runtime
 
-    async def trade(self, ticks: Path, settings: dict[str, Any]) -> list[Entry]:
+    async def trade(self, ticks: Path, settings: dict[str, Any], trails_at_broker: bool = True) -> list[Entry]:
         options = PaperExchangeOptions(
             data_dir=self._directory / "exchange",
             ticks=(ticks,),
@@ -68,14 +68,14 @@ class LiveRun:
         await process.start(watch=False)
         try:
             exchange = Exchange(process.url, process.account, process)
-            await self._run(exchange, settings)
+            await self._run(exchange, settings, {"risk_management.trailing_stops_at_broker": trails_at_broker})
         finally:
             await process.stop()
         reader = MongoJournalReader(self._database, self._runtime.clock)
         return [entry async for entry in reader.read()]
 
-    async def _run(self, exchange: Exchange, arguments: dict[str, Any]) -> None:
-        settings = Settings.load(None, {}, {"engine.data_dir": self._directory})
+    async def _run(self, exchange: Exchange, arguments: dict[str, Any], configured: dict[str, Any]) -> None:
+        settings = Settings.load(None, {}, {"engine.data_dir": self._directory, **configured})
         storage = Storage(self._database.client, self._database, None, "the test's")
         config = replace(engine_config(settings, lossless_ticks=True), limits=LIMITS)
         assert config.late_grace_ns == CONFIG.late_grace_ns
@@ -108,15 +108,18 @@ class LiveRun:
         assert answered.error is None, answered
 
 
-def backtest(ticks: Path, settings: dict[str, Any]) -> Sequence[Entry]:
-    request = BacktestRequest((ticks,), settings, symbol=SYMBOL, config=CONFIG)
+def backtest(ticks: Path, settings: dict[str, Any], *, trails_at_broker: bool = True) -> Sequence[Entry]:
+    config = replace(CONFIG, trailing_stops_at_broker=trails_at_broker)
+    request = BacktestRequest((ticks,), settings, symbol=SYMBOL, config=config)
     return run_backtest(request).entries
 
 
 NO_TARGET = {"take_profit_type": None, "take_profit_value": None}
+TRAILING = operation(stop_loss_type="TRAILING", stop_loss_value="0.0003", **NO_TARGET)
 CASES = {
     "bracketed": operation(),
-    "trailing": operation(stop_loss_type="TRAILING", stop_loss_value="0.0003", **NO_TARGET),
+    "trailing at the broker": TRAILING,
+    "trailing by the engine": TRAILING,
     "unprotected": operation(stop_loss_type=None, stop_loss_value=None, **NO_TARGET),
 }
 
@@ -126,12 +129,15 @@ async def test_a_backtest_and_a_live_run_over_the_same_ticks_trade_alike_entry_b
     name: str, tmp_path: Path, database: AsyncDatabase[dict[str, Any]], runtime: Runtime
 ) -> None:
     ticks = write_ticks(tmp_path / "ticks.parquet", walk(4_000, seed=7))
-    live = trading_record(await LiveRun(tmp_path, database, runtime).trade(ticks, CASES[name]))
-    tested = trading_record(await asyncio.to_thread(backtest, ticks, CASES[name]))
+    at_broker = name != "trailing by the engine"
+    live = trading_record(await LiveRun(tmp_path, database, runtime).trade(ticks, CASES[name], at_broker))
+    tested = trading_record(await asyncio.to_thread(backtest, ticks, CASES[name], trails_at_broker=at_broker))
     assert first_parting(live, tested) is None
     assert len(live.signals) > 20
     assert len(live.fills) > 20
     assert bool(live.protections) == (name != "unprotected")
+    assert any(row["what"] == "PROTECTION_MOVED" for row in live.protections) == name.startswith("trailing")
+    assert any(row["order_type"] == "TRAILING_STOP" for row in live.orders) == (name == "trailing at the broker")
 
 
 def test_a_record_that_differs_in_one_fill_parts_there() -> None:
