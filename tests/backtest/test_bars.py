@@ -33,13 +33,16 @@ def bar(number: int, *prices: str) -> Bar:
     return Bar(SYMBOL, M1, BEGIN + number * M1.nanoseconds, *mid, bid=bid, ask=ask)
 
 
-def run(bars: Sequence[Bar], steps: dict[int, dict[str, str]], **rest: Any) -> BacktestResult:
+def run(
+    bars: Sequence[Bar], steps: dict[int, dict[str, str]], protections: dict[str, Any] | None = None, **rest: Any
+) -> BacktestResult:
     operation = {
         "strategy_name": SCRIPTED,
         "strategy_config": {"steps": {str(number): step for number, step in steps.items()}},
         "quantity": "1000",
         "initial_capital": "10000",
         **NONE,
+        **(protections or {}),
     }
     return run_backtest(BacktestRequest((), operation, config=FREE, **rest), recording_of("bars", bars))
 
@@ -98,6 +101,30 @@ def test_a_resting_buy_at_a_limit_does_not_profit_from_a_high_that_may_have_come
     result = run(bars, {0: step})
     assert fills(result) == [("BUY", "1.07850")]
     assert result.open_position is not None
+
+
+TRAILING = {"stop_loss_type": "TRAILING", "stop_loss_value": "0.001"}
+"""Of 1.08001, the price at the entry: 109 steps."""
+
+
+def test_a_stop_that_trails_at_the_broker_follows_each_bar_to_its_high_and_is_hit_by_a_later_one() -> None:
+    quiet, rising = bar(1, *FLAT), bar(2, "1.08000", "1.08300", "1.07950", "1.08250")
+    bars = [bar(0, *FLAT), quiet, rising, bar(3, "1.08250", "1.08260", "1.08100", "1.08120")]
+    assert fills(run(bars, {0: {"type": "ENTER_LONG"}}, TRAILING))[1:] == [("SELL", "1.08191")]
+    assert len(fills(run(bars[:3], {0: {"type": "ENTER_LONG"}}, TRAILING))) == 1
+
+
+def test_within_a_bar_the_stop_meets_the_low_before_the_high_has_moved_it_and_the_close_after() -> None:
+    begin = [bar(0, *FLAT), bar(1, *FLAT)]
+    survives = bar(2, "1.08000", "1.08100", "1.07905", "1.08050")  # 195 steps from the high to the low
+    assert len(fills(run([*begin, survives], {0: {"type": "ENTER_LONG"}}, TRAILING))) == 1
+    falls_back = bar(2, "1.08000", "1.08300", "1.07950", "1.08150")
+    assert fills(run([*begin, falls_back], {0: {"type": "ENTER_LONG"}}, TRAILING))[1:] == [("SELL", "1.08191")]
+
+
+def test_a_short_positions_stop_trails_the_ask() -> None:
+    bars = [bar(0, *FLAT), bar(1, *FLAT), bar(2, "1.08000", "1.08050", "1.07700", "1.07850")]
+    assert fills(run(bars, {0: {"type": "ENTER_SHORT"}}, TRAILING))[1:] == [("BUY", "1.07811")]
 
 
 def test_an_exit_trades_at_the_next_open_and_a_reversal_enters_the_other_way() -> None:

@@ -72,17 +72,17 @@ async def target_replaced(world: CrashWorld, mode: str) -> None:
     await world.until(lambda: _is_covered(operation) and target.status.is_terminal, "another target")
 
 
-async def trailing_stop(world: CrashWorld, mode: str) -> None:
-    """A stop that follows the market, bar by bar."""
+async def trailing_stop(world: CrashWorld, mode: str, steps: int = 3) -> None:
+    """A stop that follows the market: step by step at the broker, or bar by bar."""
     operation = await _created(
         world, mode, stop_loss_type="TRAILING", stop_loss_value="0.002", take_profit_type=None, take_profit_value=None
     )
 
     def has_followed() -> bool:
         moves = world.since(0, "PROTECTION_MOVED")
-        return len(moves) >= 3 and bool(operation.quantity)
+        return len(moves) >= steps and bool(operation.quantity)
 
-    await world.until(has_followed, "a stop that was moved three times")
+    await world.until(has_followed, f"a stop that was moved {steps} times")
 
 
 async def _created(world: CrashWorld, mode: str, **settings: Any) -> Operation:
@@ -112,15 +112,19 @@ Story = Callable[[CrashWorld, str], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Where an engine dies: in which story, at a broker that takes brackets in which way, at which passing of what."""
+    """Where an engine dies: in which story, at a broker that takes brackets in which way, at which passing of what.
+
+    ``by_engine``: stops that trail are moved by the engine and not by the broker."""
 
     story: Story
     bracket: Bracket
     point: str
     at: int = 1
+    by_engine: bool = False
 
     def __str__(self) -> str:
-        return f"{self.story.__name__}, {self.bracket.value}, {self.point}@{self.at}"
+        trails = ", by the engine" if self.by_engine else ""
+        return f"{self.story.__name__}{trails}, {self.bracket.value}, {self.point}@{self.at}"
 
 
 def _moments(story: Story, bracket: Bracket, **points: tuple[int, ...]) -> list[Moment]:
@@ -131,8 +135,11 @@ _MOVE = ("order.modify.intent", "order.modify.before", "broker.modify.before", "
          "order.modify.after", "order.modify.told")  # fmt: skip
 
 MOMENTS: tuple[Moment, ...] = (
-    *(Moment(trailing_stop, Bracket.ATOMIC, point, at) for point in _MOVE for at in (1, 2)),
-    *(Moment(trailing_stop, Bracket.NONE, point, at) for point in _MOVE for at in (1, 4)),
+    *(Moment(trailing_stop, Bracket.ATOMIC, point, at, by_engine=True) for point in _MOVE for at in (1, 2)),
+    *(Moment(trailing_stop, Bracket.NONE, point, at, by_engine=True) for point in _MOVE for at in (1, 4)),
+    *(Moment(trailing_stop, bracket, "broker.place.after") for bracket in Bracket),
+    *(Moment(trailing_stop, bracket, "order.send.before") for bracket in Bracket),
+    *_moments(trailing_stop, Bracket.NONE, protect__place=(1,), protect__grow=(1, 3), broker__modify__after=(2,)),
     *(Moment(moved_by_hand, Bracket.ATOMIC, point, at) for point in _MOVE for at in (1, 2)),
     *_moments(entry_in_parts, Bracket.ATOMIC, order__send__before=(1,), broker__place__before=(1,)),
     *_moments(entry_in_parts, Bracket.ATOMIC, broker__place__after=(1,), order__send__after=(1,)),

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -23,13 +24,15 @@ from tests.crash.protections import (
     trailing_stop,
     write_rising_tape,
 )
+from tests.crash.tape import PIP
 from tests.crash.worlds import Worlds
 
 AT_ONCE = int(os.environ.get("LIVE_TRADING_CRASH_AT_ONCE", "5"))
 MODES = [mode.value for mode in CrashRecoveryMode]
 CHOSEN = (
-    Moment(trailing_stop, Bracket.ATOMIC, "order.modify.before", 2),
-    Moment(trailing_stop, Bracket.ATOMIC, "broker.modify.after", 2),
+    Moment(trailing_stop, Bracket.ATOMIC, "order.modify.before", 2, by_engine=True),
+    Moment(trailing_stop, Bracket.ATOMIC, "broker.modify.after", 2, by_engine=True),
+    Moment(trailing_stop, Bracket.ATOMIC, "broker.place.after"),
     Moment(moved_by_hand, Bracket.ATOMIC, "order.modify.before"),
     Moment(moved_by_hand, Bracket.ATOMIC, "broker.modify.after", 2),
     Moment(entry_in_parts, Bracket.ATOMIC, "broker.place.after"),
@@ -83,7 +86,7 @@ async def _one(worlds: Worlds, tape: Path, mode: str, moment: Moment, tally: Tal
 
 async def _dies(world: CrashWorld, mode: str, moment: Moment) -> bool:
     point = f"{moment.point}=kill@{moment.at}"
-    await world.start_engine(failpoints=point, broker__paper__bracket=moment.bracket.value)
+    await _start(world, moment, point)
     code = None
     try:
         await moment.story(world, mode)
@@ -93,8 +96,16 @@ async def _dies(world: CrashWorld, mode: str, moment: Moment) -> bool:
     return code == _KILLED
 
 
+async def _start(world: CrashWorld, moment: Moment, failpoints: str = "") -> None:
+    await world.start_engine(
+        failpoints=failpoints,
+        broker__paper__bracket=moment.bracket.value,
+        risk_management__trailing_stops_at_broker=str(not moment.by_engine).lower(),
+    )
+
+
 async def _judge(world: CrashWorld, moment: Moment, tally: Tally) -> None:
-    await world.start_engine(broker__paper__bracket=moment.bracket.value)
+    await _start(world, moment)
     await world.come_to_rest()
     verdict = await world.judge()
     tally.moments += 1
@@ -144,6 +155,39 @@ async def test_killed_with_protections_half_made_the_position_is_covered_again(
     tally = await _run(worlds, rising_tape, "RESUME", CHOSEN)
     assert not tally.missed
     assert tally.kept >= len(CHOSEN) // 2, "hardly anything was left to protect"
+
+
+@pytest.mark.crash
+@pytest.mark.timeout(120)
+async def test_killed_while_the_broker_trails_a_stop_it_trails_on_and_the_next_engine_finds_one(
+    worlds: Worlds, rising_tape: Path
+) -> None:
+    async with worlds.world(rising(rising_tape)) as world:
+        await world.start_engine()
+        await trailing_stop(world, "RESUME", steps=1)
+        await world.kill()
+        await world.look()
+        (operation,) = world.operations
+        known = operation.stop_loss
+        assert known is not None
+        while (alone := _working_stops(world))[0] < known + 8 * PIP:
+            await world.clock.sleep(0.05)
+        assert len(alone) == 1, "the stop trailed with nobody there"
+        await world.start_engine()
+        await world.come_to_rest()
+        verdict = await world.judge()
+        (stands,) = _working_stops(world)
+        print(f"\nthe journal had the stop at {known}, the exchange took it to {alone[0]}, it stands at {stands}")
+        assert operation.quantity
+        assert operation.stop_loss is not None
+        assert alone[0] <= stands
+        assert known < operation.stop_loss <= stands
+        assert not verdict.problems + await world.end()
+
+
+def _working_stops(world: CrashWorld) -> list[Decimal]:
+    """Where the exchange's store has the stops that work and are awake."""
+    return [o.stop_price for o in world.broker_record().orders if o.remaining and o.stop_price is not None]
 
 
 @pytest.mark.crash
