@@ -2,7 +2,7 @@
 
 A stop that trails takes a step with most ticks of a rising market. The broker keeps it, so the journal need not: it
 gets a step once it makes a difference, and where exactly the stop stands whenever that matters (at connecting, and when
-it ends). ``docs/decisions/0006-steps-of-a-stop-that-trails.md`` tells why.
+it ends). ``docs/decisions/0007-steps-of-a-stop-that-trails.md`` tells why.
 """
 
 from decimal import Decimal
@@ -51,6 +51,11 @@ def stands_at(order: Order, asked: Decimal | None) -> Decimal | None:
     if order.order_type is not OrderType.TRAILING_STOP or asked is None or before is None:
         return asked
     return max(asked, before) if order.side is Side.SELL else min(asked, before)
+
+
+def may_have_trailed(order: Order, price: Decimal | None) -> bool:
+    """Whether the broker may have moved the order's stop to ``price`` since the ledger was told where it is."""
+    return order.order_type is OrderType.TRAILING_STOP and price is not None and stands_at(order, price) == price
 
 
 def has_moved(order: Order, update: BrokerOrder, *, exactly: bool) -> bool:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from live_trading.brokers.types import BrokerOrder, BrokerPosition, Execution
 from live_trading.domain.entries import CommissionReported, Entry, ExternalFillSeen, FillCorrected, OrderFilled
 from live_trading.domain.values import Side
-from live_trading.orders.trailing import is_step
+from live_trading.orders.trailing import may_have_trailed
 from live_trading.projections.ledger import Ledger
 from live_trading.recovery.reconcile import differences
 
@@ -173,5 +173,5 @@ def _compare_orders(result: Comparison, ledger: Ledger, broker: str, orders: Seq
                 ("limit price", known.limit_price, order.limit_price),
                 ("stop price", known.stop_price, order.stop_price),
             ):
-                if mine != other and not (what == "stop price" and not is_step(known, order.stop_price)):
+                if mine != other and not (what == "stop price" and may_have_trailed(known, order.stop_price)):
                     result.mismatches.append(Mismatch("order", name, what, str(mine), str(other)))

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from live_trading.brokers.types import BrokerOrder
 from live_trading.domain.values import OrderPurpose, OrderStatus, OrderType, Side, TimeInForce
-from live_trading.orders.trailing import first_stop, has_moved, is_step, stands_at, trailing_distance
+from live_trading.orders.trailing import (
+    first_stop,
+    has_moved,
+    is_step,
+    may_have_trailed,
+    stands_at,
+    trailing_distance,
+)
 from live_trading.projections.state import Order
 from tests.orders.test_protections import EURUSD, settings
 
@@ -102,3 +109,9 @@ def test_an_answer_that_a_step_has_overtaken_takes_nothing_back() -> None:
     assert stands_at(trailing(side=Side.BUY), D("1.0910")) == D("1.0900")
     assert stands_at(trailing(), None) is None
     assert stands_at(stop(OrderType.STOP, Side.SELL, "1.0900"), D("1.0890")) == D("1.0890")
+
+
+def test_only_in_its_favour_can_a_stop_have_trailed_since() -> None:
+    assert may_have_trailed(trailing(), D("1.2000"))
+    assert not may_have_trailed(trailing(), D("1.0899"))
+    assert not may_have_trailed(stop(OrderType.STOP, Side.SELL, "1.0900"), D("1.2000"))

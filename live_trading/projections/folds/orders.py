@@ -170,9 +170,14 @@ def _modified(ledger: Ledger, entry: Entry, data: e.OrderModified, order: Order)
 
 
 def _holds(move: Move, order: Order, data: e.OrderModified) -> bool:
-    """Whether the order stands where a person wanted it. A change to nothing was how a refusal was once told."""
+    """Whether the order stands where a person wanted it, or the broker has trailed it farther. A change to nothing was
+    how a refusal was once told."""
     is_refusal = data.quantity is data.limit_price is data.stop_price is None
-    return is_refusal or (move.limit_price in (None, order.limit_price) and move.stop_price in (None, order.stop_price))
+    stop, wanted = order.stop_price, move.stop_price
+    is_stop_there = wanted in (None, stop)
+    if order.trailing_distance is not None and wanted is not None and stop is not None:
+        is_stop_there = (wanted - stop) * order.side.sign >= 0
+    return is_refusal or (move.limit_price in (None, order.limit_price) and is_stop_there)
 
 
 def _not_modified(ledger: Ledger, entry: Entry, data: e.OrderNotModified, order: Order) -> None:
