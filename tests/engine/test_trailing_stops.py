@@ -14,6 +14,7 @@ from live_trading.domain.ids import Kind, derived_id
 from live_trading.domain.values import OrderPurpose, OrderType
 from live_trading.engine.context import EngineConfig
 from live_trading.orders.trailing import MATERIAL_STEP
+from live_trading.paper_exchange import Fault, FaultKind
 from live_trading.paper_exchange.core import Order
 from live_trading.projections.state import Operation
 from live_trading.simulation import World, run_virtual
@@ -122,6 +123,28 @@ def test_while_the_engine_is_dead_the_stop_trails_on_and_the_next_engine_knows_w
     run_virtual(main())
 
 
+def test_connecting_again_tells_also_the_step_that_is_too_small_otherwise() -> None:
+    async def main() -> None:
+        async with World(42) as world:
+            operation = await _hold(world)
+            distance = _stop(world).trailing_distance
+            known = operation.stop_loss
+            assert distance is not None
+            assert known is not None
+            world.crash()
+            while _stop(world).stop_price == known:
+                world.move_market("EUR-USD", Decimal("0.00003"))
+                await world.clock.sleep(0.25)
+            world.quiet = True
+            stands = _stop(world).stop_price
+            assert stands is not None
+            assert 0 < stands - known < distance * MATERIAL_STEP
+            await world.start_engine()
+            assert _operation(world).stop_loss == stands
+
+    run_virtual(main())
+
+
 def test_hit_while_the_engine_is_dead_the_position_is_closed_where_it_had_trailed_to() -> None:
     async def main() -> None:
         async with World(39) as world:
@@ -185,6 +208,36 @@ def test_by_hand_it_is_moved_nearer_and_trails_on_and_never_back() -> None:
             trailed = _stop(world).stop_price
             assert trailed is not None
             assert trailed > at + Decimal("0.002")
+            assert not await _judge(world)
+
+    run_virtual(main())
+
+
+def test_an_answer_to_a_move_by_hand_that_comes_late_takes_back_no_step_of_the_broker() -> None:
+    async def main() -> None:
+        async with World(43) as world:
+            operation = await _hold(world)
+            at = _stop(world).stop_price
+            assert at is not None
+            world.exchange.faults.add(Fault(FaultKind.SLOW, operation="modify", seconds=1.5))
+            world.move_market("EUR-USD", Decimal("0.004"))
+            price = str(at + Decimal("0.0002"))
+            identifier = str(derived_id(Kind.OPERATION, operation.number))
+            world.quiet = True
+            moving = world.tasks.start(
+                world.command("move_protection", operation_id=identifier, kind="STOP_LOSS", price=price), "by hand"
+            )
+            await world.clock.sleep(0.1)
+            assert _stop(world).stop_price == Decimal(price)
+            world.quiet = False
+            assert not (await moving).refused
+            stands = _stop(world).stop_price
+            assert stands is not None
+            assert stands > at + Decimal("0.003")
+            assert operation.stop_loss is not None
+            assert operation.stop_loss > at + Decimal("0.003")
+            (known,) = [o for o in operation.orders.values() if o.purpose is OrderPurpose.STOP_LOSS and o.is_working]
+            assert known.stop_price == operation.stop_loss
             assert not await _judge(world)
 
     run_virtual(main())
