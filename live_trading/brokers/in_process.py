@@ -146,7 +146,7 @@ class InProcessBroker(BrokerAdapter):
     # Market data
 
     async def resolve(self, symbol: str) -> Instrument:
-        await self._question()
+        await self._question((symbol,))
         listing = self._exchange.catalogue.get(symbol)
         if listing is None:
             known = ", ".join(listing.symbol for listing in self._exchange.catalogue)
@@ -154,7 +154,7 @@ class InProcessBroker(BrokerAdapter):
         return listing.instrument
 
     async def subscribe(self, instrument: Instrument) -> None:
-        await self._question()
+        await self._question((instrument.symbol,))
         if self._connection is None:
             raise Retryable(f"broker {self.name}: not connected")
         self._connection.symbols.add(instrument.symbol)
@@ -164,7 +164,7 @@ class InProcessBroker(BrokerAdapter):
             self._connection.symbols.discard(instrument.symbol)
 
     async def history(self, instrument: Instrument, bar_size: BarSize, start: datetime, end: datetime) -> list[Bar]:
-        await self._question()
+        await self._question((instrument.symbol,))
         start_ns, end_ns = nanoseconds(start), nanoseconds(end)
         now_ns = self._exchange.now_ns
         return self._exchange.candles.history(instrument.symbol, bar_size, start_ns, end_ns, now_ns)

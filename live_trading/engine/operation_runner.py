@@ -7,16 +7,17 @@ an engine died: the next one looks at the same ledger and does what is left.
 
 import asyncio
 import contextlib
+import functools
 from collections import deque
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from bson import ObjectId
 from pydantic import BaseModel
 
-from live_trading.brokers.errors import BrokerError
+from live_trading.brokers.errors import BrokerError, Retryable
 from live_trading.data import Gap, IndicatorSpec, Subscription
 from live_trading.data.seeded_indicators import Atr
 from live_trading.domain.bar_size import BarSize
@@ -60,8 +61,15 @@ _log = structlog.get_logger(__name__)
 _ATR_PERIOD = 14
 _ATR_HISTORY = IndicatorSpec("atr", _ATR_PERIOD).settled
 _MAX_WAITING_BARS = 10_000
+_ASK_AGAIN_SECONDS = 2.0
+
+T = TypeVar("T")
 
 Job = Callable[[], Awaitable[Any]]
+
+
+class _Stopped(Exception):  # noqa: N818 - what happened
+    """The runner was stopped before it was ready."""
 
 
 class _Answer(NamedTuple):
@@ -208,7 +216,8 @@ class OperationRunner:
 
     async def run(self) -> None:
         """Until the operation is closed or :meth:`stop`."""
-        await self._guarded(self._prepare)
+        with contextlib.suppress(_Stopped):
+            await self._guarded(self._prepare)
         self._wake.ring()
         while not self._stopping and self.operation.status is not OperationStatus.CLOSED:
             self._at_work = False
@@ -255,7 +264,7 @@ class OperationRunner:
         """Whatever goes wrong in one operation ends that operation in error, and nothing else."""
         try:
             await work(*about)
-        except JournalError:
+        except (JournalError, _Stopped):
             raise
         except (StrategyFailed, InvalidInput) as error:
             await self._fail("the strategy failed" if isinstance(error, StrategyFailed) else "bad input", str(error))
@@ -283,15 +292,28 @@ class OperationRunner:
         await session.ready.wait()
         strategy = load_strategy(self.settings.strategy_name)
         parameters = parse_parameters(strategy, self.settings.strategy_config)
-        await self._supply.follow(strategy.follows(parameters, self.instrument), self.operation)
+        followed = strategy.follows(parameters, self.instrument)
+        await self._patiently(lambda: self._supply.follow(followed, self.operation))
         self._adapter = await self._begun(strategy, parameters)
         instruments = [self.instrument, self._supply.followed] if self._supply.follows_another else [self.instrument]
         for instrument in instruments:
-            subscribing = session.market.subscribe(
-                instrument, self.settings.bar_sizes, self.on_bars, on_gap=self.on_gap
-            )
-            self._subscriptions.append(await subscribing)
+            self._subscriptions.append(await self._patiently(functools.partial(self._subscribe, instrument)))
         self.watch.begin()
+
+    async def _subscribe(self, instrument: Instrument) -> Subscription:
+        market = self._context.session(self.operation).market
+        return await market.subscribe(instrument, self.settings.bar_sizes, self.on_bars, on_gap=self.on_gap)
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask the broker for something, again and again while it has no answer: that ends no operation."""
+        while True:
+            try:
+                return await ask()
+            except (Retryable, OSError, TimeoutError) as error:
+                if self._stopping:
+                    raise _Stopped from error
+                _log.warning("the broker does not answer", operation_id=str(self.operation_id), reason=str(error))
+                await self._context.runtime.clock.sleep(_ASK_AGAIN_SECONDS)
 
     async def _begun(
         self, strategy: Strategy[Any], parameters: BaseModel, coming: Bar | None = None
