@@ -13,6 +13,7 @@ from live_trading.cli.exits import Exit
 from live_trading.cli.replayed import replay_operation
 from live_trading.cli.run import run as run_everything
 from live_trading.cli.shell import command
+from live_trading.cli.simulate import simulate
 
 app = typer.Typer(
     name="live-trading",
@@ -49,6 +50,7 @@ command(app, "state")(records.state)
 command(app, "rebuild")(records.rebuild)
 command(app, "backtest")(backtest)
 command(app, "replay")(replay_operation)
+command(app, "simulate")(simulate)
 app.add_typer(operations.app, name="operations")
 app.add_typer(trading.positions, name="positions")
 app.add_typer(trading.orders, name="orders")

@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 
-from live_trading.domain.entries import Entry, ExternalFillSeen, FillCorrected, OrderFilled, OrderRequested
+from bson import ObjectId
+
+from live_trading.domain.entries import (
+    Entry,
+    ExternalFillSeen,
+    FillCorrected,
+    OrderFilled,
+    OrderRequested,
+    RecoveryCompleted,
+    RecoveryDecided,
+    RecoveryStarted,
+)
 from live_trading.domain.ids import Kind, derived_id, is_ours
 from live_trading.domain.values import OperationStatus, OrderPurpose, OrderStatus, Side, TransactionRole
 from live_trading.orders.trailing import is_step
@@ -72,6 +83,9 @@ def broken(
         *_journal_in_order(entries),
         *_intents_before_orders(entries, ledger, record),
         *_exits_never_open(entries, ledger),
+        *_risk_only_where_allowed(entries),
+        *_commands_act_once(entries),
+        *_policy_after_every_crash(entries),
         *_fold_is_deterministic(entries, ledger),
     ]
     if at_rest:
@@ -132,6 +146,61 @@ def _exits_never_open(entries: Sequence[Entry], ledger: Ledger) -> list[str]:
         for piece in fill.pieces
         if piece.role is TransactionRole.ENTRY and ledger.orders[fill.client_order_id].purpose is not OrderPurpose.ENTRY
     ]
+
+
+def _risk_only_where_allowed(entries: Sequence[Entry]) -> list[str]:
+    """No entry was asked for while the kill switch was tripped, the breaker open, or the operation not active."""
+    problems = []
+    ledger = Ledger()
+    for entry in entries:
+        data = entry.data
+        if isinstance(data, OrderRequested) and data.purpose is OrderPurpose.ENTRY:
+            operation = ledger.operation(entry.operation_id)
+            if ledger.state.kill_switch is not None:
+                problems.append(f"entry {entry.sequence_number} takes risk while the kill switch is tripped")
+            if operation is None or operation.status is not OperationStatus.ACTIVE:
+                status = "unknown" if operation is None else operation.status.value
+                problems.append(f"entry {entry.sequence_number} takes risk for an operation that is {status}")
+        apply(ledger, entry)
+    return problems
+
+
+def _commands_act_once(entries: Sequence[Entry]) -> list[str]:
+    """What a person asked for once was done once: all that names a command was appended at one time by one engine."""
+    first: dict[str, Entry] = {}
+    problems = []
+    for entry in entries:
+        command_id = entry.data.__dict__.get("command_id")
+        if command_id is None:
+            continue
+        known = first.setdefault(command_id, entry)
+        if (known.epoch, known.timestamp) != (entry.epoch, entry.timestamp):
+            problems.append(f"command {command_id} acted at {known.sequence_number} and at {entry.sequence_number}")
+    return problems
+
+
+def _policy_after_every_crash(entries: Sequence[Entry]) -> list[str]:
+    """A recovery after a crash that ends with a position open has decided about it, once."""
+    problems = []
+    ledger = Ledger()
+    decided: Counter[ObjectId | None] = Counter()
+    after_crash = False
+    for entry in entries:
+        apply(ledger, entry)
+        if isinstance(entry.data, RecoveryStarted):
+            decided, after_crash = Counter(), entry.data.after_crash
+        elif isinstance(entry.data, RecoveryDecided):
+            decided[entry.operation_id] += 1
+        elif isinstance(entry.data, RecoveryCompleted) and after_crash:
+            for operation in ledger.state.operations.values():
+                identifier = derived_id(Kind.OPERATION, operation.number)
+                is_held = operation.status in (OperationStatus.ERROR, OperationStatus.CLOSING)
+                if operation.quantity and not is_held and operation.exit_intent is None and not decided[identifier]:
+                    problems.append(f"entry {entry.sequence_number}: no policy for operation {operation.number}")
+            problems += [
+                f"{count} decisions for {name} in one recovery" for name, count in decided.items() if count > 1
+            ]
+    return problems
 
 
 def _fold_is_deterministic(entries: Sequence[Entry], ledger: Ledger) -> list[str]:

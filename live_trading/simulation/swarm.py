@@ -54,7 +54,7 @@ class Judgement:
 
 
 def run(plan: Plan) -> Judgement:
-    """Live through a plan in virtual time, and judge what is left."""
+    """Live through a plan in virtual time, and judge what is left. Whatever it raises is a problem too."""
 
     async def main() -> Judgement:
         async with World(
@@ -67,7 +67,10 @@ def run(plan: Plan) -> Judgement:
         ) as world:
             return await Swarm(world, plan).live()
 
-    return run_virtual(main(), order=plan.seed)
+    try:
+        return run_virtual(main(), order=plan.seed)
+    except Exception as error:  # a world that ends by itself is judged like one that ends badly
+        return Judgement(plan, [f"it ended with {type(error).__name__}: {error}"], [], 0, 0, Counter())
 
 
 def _in_parts() -> Catalogue:

@@ -1,0 +1,115 @@
+"""``simulate``: whole worlds in virtual time, from seeds, with everything going wrong that can."""
+
+import shlex
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+from rich.table import Table
+
+from live_trading.cli.exits import Exit
+from live_trading.cli.shell import Answer, Shell
+from live_trading.domain.errors import InvalidInput
+from live_trading.simulation.campaign import Tally, World, run_many, silence
+from live_trading.simulation.plans import Plan, plan
+from live_trading.simulation.shrink import shrink
+from live_trading.simulation.swarm import Judgement, run, story
+
+_SHRUNK = 3
+"""How many failing seeds are shrunk and told; the others are named."""
+
+
+def simulate(
+    shell: Shell,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds.")] = 100,
+    first: Annotated[int, typer.Option("--first", min=0, help="The first of them.")] = 1,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Processes; as many as cores by default.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Only this one, and tell its story.")] = None,
+    only: Annotated[str | None, typer.Option("--only", help="With --seed: only these happenings, as 2,5,7.")] = None,
+) -> Answer:
+    """Live through simulated worlds and judge each by what must always hold.
+
+    Virtual time: minutes of trading take a fraction of a second. The same seed gives the same journal, byte for byte. A
+    seed that fails is made short and told, with the command that repeats it.
+    """
+    silence()
+    if seed is None:
+        if only is not None:
+            raise InvalidInput("--only", "it belongs to one seed", "Add --seed N, or leave it out")
+        return _many(shell, range(first, first + seeds), jobs)
+    chosen = plan(seed)
+    return _one(run(chosen if only is None else chosen.only(_places(only, chosen))))
+
+
+def _places(text: str, chosen: Plan) -> list[int]:
+    try:
+        places = [int(place) for place in text.split(",") if place.strip()]
+    except ValueError:
+        places = [-1]
+    if any(place not in chosen.kept for place in places):
+        raise InvalidInput("--only", f'"{text}" does not name happenings of this seed', f"Use 0 to {chosen.kept[-1]}")
+    return places
+
+
+def _one(judged: Judgement) -> Answer:
+    data = {
+        "seed": judged.plan.seed,
+        "kept": list(judged.plan.kept),
+        "problems": judged.problems,
+        "entries": len(judged.entries),
+        "engines": judged.engines,
+        "deaths": judged.deaths,
+        "head": judged.head,
+    }
+
+    def show(console: Console) -> None:
+        console.print(story(judged), markup=False, soft_wrap=True)
+        console.print(f"{len(judged.entries):,} entries; the last one's hash: {judged.head}")
+
+    return Answer(data, show, Exit.FAILED if judged.problems else Exit.OK)
+
+
+def _many(shell: Shell, seeds: range, jobs: int | None) -> Answer:
+    columns = ("simulating", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("seeds", total=len(seeds))
+
+        def on_world(world: World) -> None:
+            progress.advance(task)
+            if world.problems:
+                progress.console.print(f"seed {world.seed}: {world.problems[0]}", markup=False)
+
+        tally = run_many(seeds, jobs, on_world)
+    shrunk = [shrink(plan(seed)) for seed in sorted(tally.failures)[:_SHRUNK]]
+    data = tally.fields() | {"repeat": {str(each.plan.seed): repeat(each.plan) for each in shrunk}}
+
+    def show(console: Console) -> None:
+        _show(console, tally)
+        for judged in shrunk:
+            console.print(f"\n{story(judged)}\nrepeat it with: {repeat(judged.plan)}", markup=False, soft_wrap=True)
+
+    return Answer(data, show, Exit.FAILED if tally.failures else Exit.OK)
+
+
+def repeat(chosen: Plan) -> str:
+    """The command that lives through exactly this plan again."""
+    only = ",".join(map(str, chosen.kept))
+    return shlex.join(["live-trading", "simulate", "--seed", str(chosen.seed), "--only", only])
+
+
+def _show(console: Console, tally: Tally) -> None:
+    table = Table(title="What happened", title_justify="left")
+    table.add_column("kind")
+    table.add_column("times", justify="right")
+    rows: dict[str, Any] = dict(sorted(tally.happened.items()))
+    for kind, times in rows.items():
+        table.add_row(kind.replace("_", " "), f"{times:,}")
+    console.print(table)
+    console.print(
+        f"{tally.worlds:,} worlds, {tally.engines:,} engines started, {tally.deaths:,} died at a planned effect, "
+        f"{tally.entries:,} entries: {len(tally.failures)} failed"
+    )
+    for seed, problems in sorted(tally.failures.items()):
+        console.print(f"seed {seed}: {'; '.join(problems)}", markup=False)
