@@ -25,6 +25,10 @@ from live_trading.runtime import Clock, SystemClock
 
 JOURNAL: Final = "journal"
 LEASES: Final = "leases"
+ORIGIN: Final = "journal_origin"
+"""Entry 1, from the moment it is archived: whose journal it is must be known where the archive is not."""
+INCOMING: Final = "journal_incoming"
+"""A journal that is being imported. Only when it is whole it is renamed to ``journal``."""
 
 BATCH_SIZE: Final = 250
 """Entries fetched and decoded at a time. An exhaust cursor streams, so small batches cost no round trips; what is
@@ -81,6 +85,35 @@ def _minimum(epoch: int) -> dict[str, Any]:
     return {"epoch": {"$gte": Int64(epoch)}}
 
 
+async def read_origin(database: Database) -> bytes | None:
+    """Entry 1's document, from the journal or from where it is kept once archived; None while there is none."""
+    async with _reaching("reading entry 1 of the journal"):
+        majority = ReadConcern("majority")
+        stored = database.get_collection(JOURNAL, read_concern=majority)
+        document = await stored.with_options(codec_options=_RAW).find_one({"_id": Int64(1)})
+        if document is not None:
+            return bytes(document.raw)
+        kept = await database.get_collection(ORIGIN, read_concern=majority).find_one()
+    return None if kept is None else bytes(kept["document"])
+
+
+async def create_journal(database: Database, name: str = JOURNAL) -> None:
+    """Make the collection and its indexes where they are missing. Raises the driver's errors."""
+    try:
+        await database.create_collection(
+            name,
+            clusteredIndex={"key": {"_id": 1}, "unique": True},
+            validator=_minimum(0),
+            write_concern=_MAJORITY,
+        )
+    except (CollectionInvalid, OperationFailure) as error:
+        if isinstance(error, OperationFailure) and error.code != _NAMESPACE_EXISTS:
+            raise
+    collection = database.get_collection(name, write_concern=_MAJORITY)
+    await collection.create_index([("operation_id", 1), ("_id", 1)])
+    await collection.create_index([("timestamp", DESCENDING)])
+
+
 class MongoSource(Source):
     """Reads the collection ``journal`` with read concern majority."""
 
@@ -102,6 +135,17 @@ class MongoSource(Source):
         async with _reaching("reading the head of the journal"):
             document = await self._journal.find_one(sort=[("_id", DESCENDING)])
         return None if document is None else bytes(document.raw)
+
+    async def first_number(self) -> int | None:
+        """The number of the first entry that the collection has; None when it has none."""
+        async with _reaching("reading the beginning of the journal"):
+            document = await self._journal.find_one(sort=[("_id", 1)])
+        return None if document is None else int(document["_id"])
+
+    async def was_archived(self) -> bool:
+        """Whether entries of this journal were ever archived."""
+        async with _reaching("looking for the journal's origin"):
+            return await self._database[ORIGIN].find_one() is not None
 
     async def documents(self, first: int, last: int) -> list[bytes]:
         async with _reaching(f"reading the entries {first} to {last}"):
@@ -176,27 +220,23 @@ class MongoStore(MongoSource, Store):
 
     async def prepare(self) -> None:
         async with _reaching("creating the journal"):
-            if await self._options() is None:
-                try:
-                    await self._database.create_collection(
-                        JOURNAL,
-                        clusteredIndex={"key": {"_id": 1}, "unique": True},
-                        validator=_minimum(0),
-                        write_concern=_MAJORITY,
-                    )
-                except (CollectionInvalid, OperationFailure) as error:
-                    if isinstance(error, OperationFailure) and error.code != _NAMESPACE_EXISTS:
-                        raise
+            await self._refuse_half_a_journal()
             options = await self._options()
-            if options is None or "clusteredIndex" not in options:
+            if options is not None and "clusteredIndex" not in options:
                 raise InvalidInput(
                     f"the collection {self._database.name}.{JOURNAL}",
                     "was not made by this program: it is not clustered on _id",
                     "Use another database",
                 )
-            journal = self._database.get_collection(JOURNAL, write_concern=_MAJORITY)
-            await journal.create_index([("operation_id", 1), ("_id", 1)])
-            await journal.create_index([("timestamp", DESCENDING)])
+            await create_journal(self._database)
+
+    async def _refuse_half_a_journal(self) -> None:
+        if await self._database.list_collection_names(filter={"name": INCOMING}):
+            raise InvalidInput(
+                f"the database {self._database.name}",
+                "holds a journal whose import or restore was cut short, or is still at work",
+                "Run the same live-trading journal import or restore again: it begins anew",
+            )
 
     async def _options(self) -> dict[str, Any] | None:
         async for collection in await self._database.list_collections(filter={"name": JOURNAL}):
@@ -230,6 +270,9 @@ class MongoStore(MongoSource, Store):
         async with _reaching("reading the tail of the journal"):
             document = await journal.find_one(sort=[("_id", DESCENDING)], max_time_ms=_LINEARIZABLE_TIMEOUT_MS)
         return None if document is None else bytes(document.raw)
+
+    async def origin(self) -> bytes | None:
+        return await read_origin(self._database)
 
     async def last_of_type(self, action_type: str) -> bytes | None:
         async with _reaching(f"looking for the last {action_type}"):

@@ -107,9 +107,8 @@ async def _highest_epoch(store: Store, codec: EntryCodec) -> int:
 
 
 async def _a_start(store: Store) -> EngineStarted | None:
-    """Any of the journal's ``ENGINE_STARTED``: what is asked of it never changes. Entry 1 is one until archived."""
-    first = await store.documents(1, 1)
-    document = first[0] if first else await store.last_of_type(EngineStarted.ACTION_TYPE)
+    """Any of the journal's ``ENGINE_STARTED``: what is asked of it never changes. Entry 1 is one."""
+    document = await store.origin() or await store.last_of_type(EngineStarted.ACTION_TYPE)
     if document is None:
         return None
     return EngineStarted.model_validate(bson.decode(document, OPTIONS)["action_data"])

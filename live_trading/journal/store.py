@@ -80,6 +80,11 @@ class Store(Source):
     async def tail(self) -> bytes | None:
         """The last document, linearizable: no earlier write can appear after it any more once :meth:`fence` stands."""
 
+    async def origin(self) -> bytes | None:
+        """Entry 1's document, also when it was archived; None when there is none."""
+        first = await self.documents(1, 1)
+        return first[0] if first else None
+
     @abstractmethod
     async def last_of_type(self, action_type: str) -> bytes | None:
         """The last document of an ``action_type``."""
