@@ -183,7 +183,7 @@ class Retention:
         before = GENESIS_HASH if first == 1 else await self._hash_before(first)
         started = origin.data
         header = Header(
-            "segment", first, before, started.engine_id, started.deployment_id, _program(), self._clock.now()
+            "segment", first, before, started.engine_id, started.deployment_id, program_version(), self._clock.now()
         )
         failpoint("archive.seal.before")
         with JournalFileWriter(path, header, "archive.segment") as writer:
@@ -321,5 +321,6 @@ def _lock(folder: Path) -> int:
     return descriptor
 
 
-def _program() -> str:
+def program_version() -> str:
+    """This program's version, for the headers of files."""
     return version("live-trading")

@@ -16,14 +16,15 @@ from typing import NamedTuple
 
 from pymongo.errors import PyMongoError
 
+from live_trading.archive import ArchivedJournalReader, ArchivedSnapshots
 from live_trading.assembly.exchange import exchange_directory, exchange_health
-from live_trading.assembly.storage import Storage, has_data, open_storage, said
+from live_trading.assembly.storage import Storage, archive_directory, has_data, open_storage, said
 from live_trading.brokers.errors import BrokerError
 from live_trading.config import Settings
 from live_trading.database import DatabaseError, check_requirements
 from live_trading.database.mongod import find_mongod
 from live_trading.domain.errors import LiveTradingError
-from live_trading.journal import JournalError, MongoJournalReader, MongoSnapshots
+from live_trading.journal import JournalError, JournalReader, Snapshots
 from live_trading.models.presence import engine_presence
 from live_trading.models.queries import freshness
 from live_trading.orders.watched import stop_held_by_nobody
@@ -128,12 +129,12 @@ async def _in_database(settings: Settings, storage: Storage, runtime: Runtime) -
             yield _fine("rights", "replica set, majority writes and every right are there")
         yield await _clock(storage, runtime)
         yield await _engine(settings, storage, runtime)
-        reader = MongoJournalReader(database, runtime.clock)
+        reader = ArchivedJournalReader(database, archive_directory(settings), runtime.clock)
         head = await reader.head()
         when = f", {head.timestamp:%Y-%m-%d %H:%M:%S} UTC" if head.timestamp is not None else ""
         yield _fine("journal", f"{head.sequence_number:,} entries{when}")
         yield await _read_models(storage, reader)
-        yield await _state(reader, MongoSnapshots(database))
+        yield await _state(reader, ArchivedSnapshots(database, reader.archive))
     except (PyMongoError, JournalError, DatabaseError) as error:
         yield Check(name, Level.FAIL, said(error)[:300], "Check that MongoDB runs and is reachable")
 
@@ -158,7 +159,7 @@ async def _engine(settings: Settings, storage: Storage, runtime: Runtime) -> Che
     return _fine("engine", presence.text)
 
 
-async def _read_models(storage: Storage, reader: MongoJournalReader) -> Check:
+async def _read_models(storage: Storage, reader: JournalReader) -> Check:
     fresh = await freshness(storage.database, reader)
     text = f"as of entry {fresh['read_models']:,}, {fresh['lag']:,} behind"
     if fresh["state"] == "halted":
@@ -168,7 +169,7 @@ async def _read_models(storage: Storage, reader: MongoJournalReader) -> Check:
     return _fine("read models", text)
 
 
-async def _state(reader: MongoJournalReader, snapshots: MongoSnapshots) -> Check:
+async def _state(reader: JournalReader, snapshots: Snapshots) -> Check:
     """What waits for a person."""
     state = (await ledger_at(reader, snapshots)).state
     waiting = []

@@ -17,10 +17,12 @@ from typing import Any, TypeVar
 import structlog
 from pymongo.errors import PyMongoError
 
+from live_trading.archive import ArchivedJournalReader, ArchivedSnapshots
+from live_trading.assembly.archiving import archive_old_entries
 from live_trading.assembly.inbox import MongoInbox
 from live_trading.assembly.keeper import MongoKeeper
 from live_trading.assembly.ledger import restore_ledger
-from live_trading.assembly.storage import Storage
+from live_trading.assembly.storage import Storage, archive_directory
 from live_trading.brokers.base import BrokerAdapter, SendGuard
 from live_trading.config import Settings
 from live_trading.data import MongoBarStore
@@ -33,8 +35,6 @@ from live_trading.journal import (
     JournalWriter,
     LeaseLost,
     MongoJournal,
-    MongoJournalReader,
-    MongoSnapshots,
     Opener,
 )
 from live_trading.journal.mongo_store import MongoStore
@@ -268,13 +268,13 @@ class _Life:
     async def _with(self, journal: JournalWriter) -> None:
         self._status.move(Phase.RECOVERING)
         clock = self._runtime.clock
-        snapshots = MongoSnapshots(self._database)
-        restored = await self._unless_stopped(
-            restore_ledger(MongoJournalReader(self._database, clock), snapshots, journal.head)
-        )
+        directory = archive_directory(self._service.settings)
+        whole = ArchivedJournalReader(self._database, directory, clock)
+        snapshots = ArchivedSnapshots(self._database, whole.archive)
+        restored = await self._unless_stopped(restore_ledger(whole, snapshots, journal.head))
         if restored is None:
             return
-        reader = MongoJournalReader(self._database, clock, batch_size=_BATCH_BESIDE_TRADING)
+        reader = ArchivedJournalReader(self._database, directory, clock, batch_size=_BATCH_BESIDE_TRADING)
         if self._service.on_entries is not None:
             started = await reader.entry(journal.head.sequence_number)
             self._service.on_entries([started] if started is not None else [])
@@ -306,11 +306,13 @@ class _Life:
 
     async def _trade(self, engine: TradingEngine) -> None:
         self._side.start(self._pass_on_stop(engine), "stop")
+        archiving: asyncio.Task[Any] | None = None
         try:
             await engine.start()
             settle_collector()
             self.traded = True
             self._status.move(Phase.TRADING)
+            archiving = self._side.start(self._archive(engine), "journal archive")
             await engine.run()
         except StopRequested:
             _log.info("asked to stop while recovering")
@@ -319,14 +321,26 @@ class _Life:
             raise
         self._status.move(Phase.STOPPING)
         try:
+            if archiving is not None:
+                await _ended(archiving)
             await engine.close(self._service.reason)
         except BaseException:
             await engine.abandon()
             raise
 
+    async def _archive(self, engine: TradingEngine) -> None:
+        settings, clock = self._service.settings, self._runtime.clock
+        if settings.logging.journal_archive:
+            await archive_old_entries(self._database, settings, clock, engine.live)
+
     async def _pass_on_stop(self, engine: TradingEngine) -> None:
         await self._service.stopped()
         engine.request_stop()
+
+
+async def _ended(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
 
 
 def cause_of(error: BaseException) -> BaseException:

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pymongo import AsyncMongoClient
@@ -77,6 +78,11 @@ async def _client(settings: Settings, address: str, keep_ready: bool) -> AsyncIt
         yield client
     finally:
         await client.close()
+
+
+def archive_directory(settings: Settings) -> Path:
+    """Where the journal's archive is."""
+    return settings.logging.journal_archive_dir or settings.engine.data_dir / "journal-archive"
 
 
 def has_data(settings: Settings) -> bool:

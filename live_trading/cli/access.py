@@ -8,12 +8,12 @@ from typing import Any
 
 from pymongo.errors import PyMongoError
 
-from live_trading.assembly import Storage, has_data, open_storage, said
+from live_trading.archive import ArchivedJournalReader, ArchivedSnapshots
+from live_trading.assembly import Storage, archive_directory, has_data, open_storage, said
 from live_trading.cli.exits import EngineAway, NotFound, WasRefused
 from live_trading.cli.shell import Shell
 from live_trading.config import Settings
 from live_trading.database import DatabaseError
-from live_trading.journal import MongoJournalReader, MongoSnapshots
 from live_trading.models import commands
 from live_trading.models.presence import engine_presence
 from live_trading.models.queries import plain
@@ -29,12 +29,12 @@ _POLL_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """An open database with its journal."""
+    """An open database with its journal, archived entries included."""
 
     settings: Settings
     storage: Storage
-    reader: MongoJournalReader
-    snapshots: MongoSnapshots
+    reader: ArchivedJournalReader
+    snapshots: ArchivedSnapshots
     runtime: Runtime
 
     @property
@@ -64,10 +64,15 @@ async def opened(shell: Shell, *, create: bool = False) -> AsyncIterator[Access]
                     f"MONGODB_URL: MongoDB cannot be reached at {storage.where}: {said(error)[:200]}. "
                     "Check the address, that it runs, and that it lets us in"
                 ) from error
-            reader = MongoJournalReader(storage.database, runtime.clock)
-            yield Access(settings, storage, reader, MongoSnapshots(storage.database), runtime)
+            yield access_to(settings, storage, runtime)
     finally:
         await runtime.tasks.close()
+
+
+def access_to(settings: Settings, storage: Storage, runtime: Runtime) -> Access:
+    """What a command needs of an open database."""
+    reader = ArchivedJournalReader(storage.database, archive_directory(settings), runtime.clock)
+    return Access(settings, storage, reader, ArchivedSnapshots(storage.database, reader.archive), runtime)
 
 
 def actor() -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from live_trading.cli import doctor, inspection, operations, records, services, settings, trading
+from live_trading.cli import archive, doctor, inspection, operations, records, services, settings, trading
 from live_trading.cli.backtest import backtest
 from live_trading.cli.exits import Exit
 from live_trading.cli.replayed import replay_operation
@@ -48,6 +48,8 @@ command(app, "reconcile")(inspection.reconcile)
 command(app, "doctor")(doctor.doctor)
 command(app, "state")(records.state)
 command(app, "rebuild")(records.rebuild)
+command(app, "backup")(archive.backup)
+command(app, "restore")(archive.restore)
 command(app, "backtest")(backtest)
 command(app, "replay")(replay_operation)
 command(app, "simulate")(simulate)

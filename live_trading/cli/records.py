@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from live_trading.archive import ArchiveMissing, SegmentReport, verify_collection, verify_with_archive
 from live_trading.cli.access import Access, opened
 from live_trading.cli.entries import entry_line, style_of
 from live_trading.cli.exits import Exit, NotFound
@@ -81,21 +82,60 @@ async def verify_(
         str | None, typer.Option(metavar="NUMBER:HASH", help="A head noted earlier; it must still be in the chain")
     ] = None,
     read_models: Annotated[bool, typer.Option(help="Compare the read models too")] = True,
+    with_archive: Annotated[
+        bool, typer.Option("--with-archive", help="The archive's files too, as one chain from entry 1")
+    ] = False,
 ) -> Answer:
-    """Check that the record is what was written, and that the read models are what it says."""
+    """Check that the record is what was written, and that the read models are what it says.
+
+    Without --with-archive entries that were archived are left out; that the journal says so is checked.
+    """
     noted = None if anchor is None else _anchor(anchor)
+    if with_archive and after:
+        raise InvalidInput("--after", "does not go with --with-archive", "The whole chain is checked, from entry 1")
+    segments: list[SegmentReport] | None = None
     async with opened(shell) as access:
-        report = await verify(access.reader, after, noted)
+        if with_archive:
+            report, segments = await verify_with_archive(access.reader, noted)
+        elif after:
+            report = await verify(access.reader, after, noted)
+        else:
+            report = await verify_collection(access.reader, noted)
         models = await _verify_models(access) if read_models and report.is_sound and not after else None
-    data = {"journal": report_fields(report), "read_models": models}
+    data: dict[str, Any] = {"journal": report_fields(report), "read_models": models}
+    if segments is not None:
+        data["archive"] = {"segments": [_segment_fields(segment) for segment in segments]}
     sound = report.is_sound and (models is None or models["equal"] is not False)
 
     def show_it(console: Console) -> None:
         show_report(console, report)
+        if segments is not None and report.is_sound:
+            _show_segments(console, segments)
+        elif report.is_sound and report.first > 1 and not after:
+            console.print(f"Entries 1 to {report.first - 1} are in the archive: --with-archive checks them too.")
         if models is not None:
             _show_models(console, models)
 
     return Answer(data, show_it, Exit.OK if sound else Exit.FAILED)
+
+
+def _segment_fields(report: SegmentReport) -> dict[str, Any]:
+    return {
+        "file": str(report.segment.path),
+        "first": report.segment.first,
+        "last": report.segment.last,
+        "sha256": report.sha256,
+        "recorded": report.recorded,
+    }
+
+
+def _show_segments(console: Console, segments: list[SegmentReport]) -> None:
+    unfinished = [each for each in segments if not each.recorded]
+    count = sum(each.entries for each in segments)
+    console.print(f"[green]The archive is sound:[/] {len(segments)} files, {count:,} entries, each vouched for.")
+    for each in unfinished:
+        text = f"{each.segment.path.name} was never finished; its entries are still in the database"
+        console.print(f"[yellow]Except:[/] {text}. live-trading journal archive goes on with it.", soft_wrap=True)
 
 
 def _anchor(text: str) -> Anchor:
@@ -112,6 +152,8 @@ async def _verify_models(access: Access) -> dict[str, Any]:
         return _models_fields(await verify_read_models(access.database, access.reader))
     except InvalidInput as error:
         return {"equal": False, "text": f"{error.problem}. {error.remedy}"}
+    except ArchiveMissing as error:
+        return {"equal": None, "text": f"they cannot be compared: {error}"}
 
 
 def _models_fields(report: ReadModelsReport) -> dict[str, Any]:
@@ -179,8 +221,9 @@ async def state(
     ] = None,
 ) -> Answer:
     """Show the whole state as of any entry or time."""
+    at_ = None if moment is None else moment_of(moment, "--at")
     async with opened(shell) as access:
-        described = describe(await ledger_at(access.reader, access.snapshots, _moment(moment)))
+        described = describe(await ledger_at(access.reader, access.snapshots, at_))
 
     def show_it(console: Console) -> None:
         brief = {name: value for name, value in described.items() if not isinstance(value, list | dict)}
@@ -215,16 +258,15 @@ _POSITIONS = (
 _ORDERS = tuple(column for column in ORDER_COLUMNS if column.heading not in ("price", "average"))
 
 
-def _moment(text: str | None) -> int | datetime | None:
-    if text is None:
-        return None
+def moment_of(text: str, option: str) -> int | datetime:
+    """An entry's number or a time that a person gave."""
     if text.isdigit():
         return int(text)
     try:
         return datetime.fromisoformat(text)
     except ValueError:
         raise InvalidInput(
-            "--at", f'"{text}" is neither an entry\'s number nor a time', "Such as 1200 or 2026-03-01T12:00:00Z"
+            option, f'"{text}" is neither an entry\'s number nor a time', "Such as 1200 or 2026-03-01T12:00:00Z"
         ) from None
 
 

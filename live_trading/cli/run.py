@@ -24,7 +24,7 @@ from live_trading.assembly import (
     open_storage,
     paper_brokers,
 )
-from live_trading.cli.access import Access, ask
+from live_trading.cli.access import Access, access_to, ask
 from live_trading.cli.exits import Exit, WasRefused
 from live_trading.cli.operations import demo_operations, replay_operation
 from live_trading.cli.picture import Tail, take_picture
@@ -36,7 +36,6 @@ from live_trading.cli.stream import LineWriter
 from live_trading.cli.summary import Summary, show_summary, summarise
 from live_trading.config import LogFormat, Settings
 from live_trading.domain.entries import Entry
-from live_trading.journal import MongoJournalReader, MongoSnapshots
 from live_trading.paper_exchange.options import PaperExchangeOptions
 from live_trading.runtime import Runtime, Tasks
 
@@ -150,8 +149,7 @@ class _Everything:
             self._stop.set()
 
     def _access(self, storage: Storage) -> Access:
-        reader = MongoJournalReader(storage.database, self._runtime.clock)
-        return Access(self._settings, storage, reader, MongoSnapshots(storage.database), self._runtime)
+        return access_to(self._settings, storage, self._runtime)
 
     async def _serve(self, storage: Storage, exchange: Exchange) -> None:
         with LineWriter() as writer:

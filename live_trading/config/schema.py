@@ -402,8 +402,19 @@ class LoggingSettings(Section):
     file: bool = setting(False, "Also write JSON lines to data_dir/logs/live-trading.log")
     file_max_megabytes: int = setting(20, "Size at which the log file is rotated", unit="megabytes", ge=1, le=10_000)
     file_count: int = setting(5, "Rotated log files kept", unit="files", ge=1, le=1000)
+    journal_archive: bool = setting(True, "Move old journal entries into the archive while the engine runs")
     journal_retention_days: int = setting(
-        90, "Age at which journal entries may be sealed into an archive", unit="days", ge=1, le=36_500
+        90, "Age at which journal entries are sealed into the archive", unit="days", ge=1, le=36_500
+    )
+    journal_archive_interval_hours: float = setting(
+        24.0, "Between two looks for old entries; the first is a minute after the engine trades", unit="hours",
+        ge=0.01, le=8_784,
+    )  # fmt: skip
+    journal_archive_dir: Path | None = setting(
+        None, "Where the archive is, needed by whatever reads old entries; null is data_dir/journal-archive"
+    )
+    journal_segment_entries: int = setting(
+        100_000, "Entries in one file of the archive at most", unit="entries", ge=100, le=10_000_000
     )
 
 

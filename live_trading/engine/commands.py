@@ -20,6 +20,7 @@ from live_trading.domain.entries import (
     Draft,
     Entry,
     EntryData,
+    JournalArchived,
     KillSwitchReset,
     KillSwitchTripped,
     NoteAdded,
@@ -97,6 +98,7 @@ class CommandDesk:
             "trip_kill_switch": self._trip,
             "reset_kill_switch": self._reset,
             "add_note": self._note,
+            "record_archived_segment": self._record_archived,
         }
 
     @property
@@ -391,6 +393,14 @@ class CommandDesk:
         note = str(command.arguments.get("note", ""))
         losses = self._context.gatekeeper.day_losses(prices)
         return await self._append(command, None, KillSwitchReset(note=note, acknowledged=losses, command_id=command.id))
+
+    async def _record_archived(self, command: Command) -> Entry:
+        """Somebody sealed and proved a segment; the entries go once the journal vouches for it."""
+        data = JournalArchived.model_validate({**command.arguments, "command_id": command.id})
+        if not 0 < data.first_sequence_number <= data.last_sequence_number < self._live.ledger.sequence_number:
+            text = f"last_sequence_number: entry {data.last_sequence_number} cannot be archived"
+            raise Refused("INVALID_INPUT", text, "last_sequence_number")
+        return await self._append(command, None, data)
 
 
 def _protection_arguments(arguments: Mapping[str, Any]) -> tuple[OrderPurpose, Decimal]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from live_trading.domain.entries import GENESIS_HASH, Entry
+from live_trading.domain.entries import GENESIS_HASH, Entry, JournalArchived
 from live_trading.journal.base import JournalReader
 from live_trading.journal.errors import ChainBroken, Damaged, GapDetected, OrderBroken, UnknownEntry
 
@@ -36,6 +36,10 @@ class Report:
     last_timestamp: datetime | None
     epochs: int
     broken: Damaged | None
+    first_previous_hash: str = GENESIS_HASH.hex()
+    """What the first entry checked follows from."""
+    archived: tuple[JournalArchived, ...] = ()
+    """What the entries checked say of archived segments, in order."""
 
     @property
     def is_sound(self) -> bool:
@@ -52,6 +56,7 @@ class _Walk:
         self.epochs = 0
         self.first: Entry | None = None
         self.last: Entry | None = None
+        self.archived: list[JournalArchived] = []
 
     def step(self, entry: Entry) -> None:
         _check_facts(entry)
@@ -70,6 +75,8 @@ class _Walk:
             raise ChainBroken(
                 entry.sequence_number, f"its hash is {entry.hash.hex()}, but {anchor.hash} was noted: it was rewritten"
             )
+        if isinstance(entry.data, JournalArchived):
+            self.archived.append(entry.data)
         self.last = entry
         self.count += 1
 
@@ -111,4 +118,6 @@ async def verify(reader: JournalReader, after: int = 0, anchor: Anchor | None = 
         last_timestamp=last.timestamp if last is not None else None,
         epochs=walk.epochs,
         broken=broken,
+        first_previous_hash=(first.previous_hash if first is not None else GENESIS_HASH).hex(),
+        archived=tuple(walk.archived),
     )

@@ -238,8 +238,9 @@ class CommandRefused(CommandEntryData):
     field: str | None = None
 
 
-class JournalArchived(EntryData):
-    """Entries up to ``last_sequence_number`` are sealed in an archive segment and no longer in the collection."""
+class JournalArchived(CommandEntryData):
+    """Entries up to ``last_sequence_number`` are sealed in an archive segment, proved, and about to be deleted from the
+    collection. ``segment_sha256`` is of the whole file, so that the chain vouches for it."""
 
     ACTION_TYPE: ClassVar[str] = "JOURNAL_ARCHIVED"
     segment: str

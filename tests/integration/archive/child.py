@@ -1,4 +1,7 @@
-"""A process of its own, to be killed at a failpoint: ``child.py archive|import|restore URL DATABASE PATH [BEFORE]``."""
+"""A process of its own, to be killed at a failpoint: ``child.py WHAT URL DATABASE PATH [BEFORE]``.
+
+WHAT is ``archive`` (entries up to BEFORE, into PATH), ``backup`` (to PATH), ``import`` or ``restore`` (from PATH).
+"""
 
 import asyncio
 import sys
@@ -13,6 +16,8 @@ async def main(what: str, url: str, name: str, path: str, before: str = "0") -> 
     world = World(connect(url)[name], Path(path), Runtime())
     if what == "archive":
         await world.archive(int(before))
+    elif what == "backup":
+        await world.backup(Path(path))
     else:
         await world.take_in(what, Path(path))
 

@@ -7,7 +7,20 @@ from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
 
-from live_trading.archive import Archived, ArchivedJournalReader, ArchivedSnapshots, Retention
+from live_trading.archive import (
+    Archived,
+    ArchivedJournalReader,
+    ArchivedSnapshots,
+    Backup,
+    Restored,
+    Retention,
+    TakenIn,
+    Whole,
+    export_journal,
+    import_journal,
+    make_backup,
+    restore_backup,
+)
 from live_trading.domain.entries import Draft, Entry, JournalArchived
 from live_trading.journal import JournalWriter, MongoJournal, Opener
 from live_trading.projections import Ledger
@@ -75,6 +88,22 @@ class World:
             return await self.retention(writer, segment_entries).run(before)
         finally:
             await writer.close()
+
+    async def export(self, path: Path) -> Whole:
+        return await export_journal(self.reader, path, self.runtime.clock)
+
+    async def backup(self, directory: Path, market_data: Path | None = None) -> Backup:
+        return await make_backup(self.database, self.reader, directory, self.runtime.clock, market_data=market_data)
+
+    async def take_in(self, what: str, path: Path) -> TakenIn:
+        """``import`` a journal or ``restore`` a backup."""
+        if what == "import":
+            return await import_journal(self.database, self.reader, path, self.runtime)
+        return (await self.restore(path)).taken_in
+
+    async def restore(self, path: Path) -> Restored:
+        bars = self.directory.parent / "bars"
+        return await restore_backup(self.database, self.reader, path, self.runtime, market_data=bars)
 
     def files(self, pattern: str = "*") -> list[Path]:
         """The archive's files, the lock left out."""
