@@ -1,6 +1,6 @@
 """Keeping the journal for good: archived segments, whole journals in one file, backups and their restoring."""
 
-from live_trading.archive.backup import Backup, make_backup
+from live_trading.archive.backup import Backup, make_backup, read_manifest
 from live_trading.archive.errors import (
     ArchiveBusy,
     ArchiveDamaged,
@@ -41,6 +41,7 @@ __all__ = [
     "export_journal",
     "import_journal",
     "make_backup",
+    "read_manifest",
     "restore_backup",
     "verify_collection",
     "verify_with_archive",

@@ -128,7 +128,7 @@ class Retention:
         if isinstance(before, int):
             if not 0 <= before < head:
                 remedy = f"Give a number from 1 to {head - 1}: the last entry always stays in the database"
-                raise InvalidInput("before", f"entry {before} cannot be archived", remedy)
+                raise InvalidInput("--before", f"entry {before} cannot be archived", remedy)
             return before
         return min(await sequence_number_at(self._reader, before), head - self._kept_entries)
 

@@ -24,6 +24,8 @@ from live_trading.runtime import Clock
 SETTLE_SECONDS: Final = 60.0
 """Between the beginning of trading and the first look."""
 
+_HOUR_SECONDS: Final = 3600.0
+
 _log = structlog.get_logger(__name__)
 
 
@@ -42,7 +44,7 @@ async def archive_old_entries(
     await clock.sleep(SETTLE_SECONDS)
     while True:
         await _once(retention, clock, timedelta(days=logging.journal_retention_days))
-        await clock.sleep(logging.journal_archive_interval_hours * 3600)
+        await clock.sleep(logging.journal_archive_interval_hours * _HOUR_SECONDS)
 
 
 async def _once(retention: Retention, clock: Clock, age: timedelta) -> None:

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from live_trading.archive import (
     Archived,
+    JournalFile,
     Record,
     Retention,
     TakenIn,
@@ -22,6 +23,7 @@ from live_trading.archive import (
     export_journal,
     import_journal,
     make_backup,
+    read_manifest,
     restore_backup,
 )
 from live_trading.assembly import archive_directory
@@ -158,6 +160,7 @@ async def import_(shell: Shell, file: Annotated[Path, typer.Argument(help="What 
 
     The file is checked to its last entry before anything is written.
     """
+    await asyncio.to_thread(JournalFile, file)  # what is no journal makes no database
     async with _taking_in(shell) as access:
         taken = await import_journal(access.database, access.reader, file, access.runtime)
     data = {**whole_fields(taken.whole), **_proof(taken)}
@@ -238,6 +241,7 @@ async def restore(
     Every file is checked before anything is written; state, chain and read models are compared afterwards.
     """
     bars = shell.settings.engine.data_dir / _BAR_ARCHIVE
+    await asyncio.to_thread(read_manifest, directory)  # what is no backup makes no database
     async with _taking_in(shell) as access:
         done = await restore_backup(access.database, access.reader, directory, access.runtime, market_data=bars)
     told = {name: each["documents"] for name, each in done.manifest["collections"].items()}
