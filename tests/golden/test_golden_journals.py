@@ -1,23 +1,17 @@
 """Journals that released versions wrote are read by this one, and fold to the same state."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from live_trading.archive import JournalFile, check_journal_file
-from live_trading.archive.whole import FileSource
-from live_trading.domain.entries import CATALOGUE, Entry, EntryData, OrderFilled
+from live_trading.archive import check_journal_file
+from live_trading.domain.entries import CATALOGUE, EntryData, OrderFilled
 from live_trading.domain.entries.upcasting import Facts, Upcaster
 from live_trading.journal import EntryCodec, UnknownEntry
-from live_trading.journal.reader import Reader
-from live_trading.projections import Ledger, apply
-
-FOLDER = Path(__file__).parent
-JOURNALS = sorted(path.name.removesuffix(".bson.gz") for path in FOLDER.glob("*.bson.gz"))
+from tests.golden.record import FOLDER, JOURNALS, entries_of, folded, state_path, whole_state
 
 
 def told(name: str) -> dict[str, Any]:
@@ -26,16 +20,19 @@ def told(name: str) -> dict[str, Any]:
     return answer
 
 
-async def entries_of(name: str, codec: EntryCodec | None = None) -> list[Entry]:
-    source = FileSource(JournalFile(FOLDER / f"{name}.bson.gz"))
-    return [entry async for entry in Reader(source, codec).read()]
-
-
-def folded(entries: list[Entry]) -> Ledger:
-    ledger = Ledger()
-    for entry in entries:
-        apply(ledger, entry)
-    return ledger
+def differences(recorded: Any, now: Any, path: str = "state") -> Iterator[str]:
+    """Where what a release recorded is not what it is now. Fields that the state got since are no difference."""
+    if isinstance(recorded, dict) and isinstance(now, dict):
+        for key, value in recorded.items():
+            if key in now:
+                yield from differences(value, now[key], f"{path}.{key}")
+            else:
+                yield f"{path}.{key} is gone"
+    elif isinstance(recorded, list) and isinstance(now, list) and len(recorded) == len(now):
+        for index, (old, new) in enumerate(zip(recorded, now, strict=True)):
+            yield from differences(old, new, f"{path}[{index}]")
+    elif recorded != now:
+        yield f"{path} was {recorded!r} and is {now!r}"
 
 
 def test_this_version_has_a_golden_journal() -> None:
@@ -48,7 +45,11 @@ async def test_golden_journal_is_sound_and_folds_to_the_recorded_state(name: str
     expected = told(name)
     assert (whole.entries, f"{whole.entries}:{whole.head_hash}") == (expected["entries"], expected["head"])
     assert (whole.sha256, whole.program) == (expected["sha256"], expected["program"])
-    assert whole.state_hash == expected["state_hash"]
+    recorded = json.loads(state_path(name).read_text(encoding="utf-8"))
+    now = whole_state(folded(await entries_of(name)))
+    assert list(differences(recorded, now)) == []
+    if not any(differences(now, recorded)):  # the state has the shape it had then, and so has its hash
+        assert whole.state_hash == expected["state_hash"]
 
 
 @pytest.mark.parametrize("name", JOURNALS)
@@ -65,7 +66,16 @@ async def test_golden_journal_folds_to_figures_that_add_up(name: str) -> None:
 
 async def test_golden_journal_with_one_entry_less_folds_to_another_state() -> None:
     entries = await entries_of("0.1.0")
-    assert folded(entries[:-1]).state_hash() != told("0.1.0")["state_hash"]
+    recorded = json.loads(state_path("0.1.0").read_text(encoding="utf-8"))
+    assert "state.sequence_number was 78 and is 77" in differences(recorded, whole_state(folded(entries[:-1])))
+
+
+def test_a_field_that_came_later_is_no_difference_and_any_other_change_is() -> None:
+    old = {"a": 1, "b": [{"c": "x"}]}
+    assert list(differences(old, {"a": 1, "b": [{"c": "x", "d": 2}], "e": 3})) == []
+    assert list(differences(old, {"a": 1, "b": [{"c": "y"}]})) == ["state.b[0].c was 'x' and is 'y'"]
+    assert list(differences(old, {"a": 1})) == ["state.b is gone"]
+    assert list(differences(old, {"a": 1, "b": []})) == ["state.b was [{'c': 'x'}] and is []"]
 
 
 class LaterFill(OrderFilled):
@@ -98,7 +108,7 @@ async def test_golden_journal_is_read_by_a_program_with_a_later_catalogue(name: 
     assert fills
     assert {(type(data), data.venue, data.liquidity) for data in fills} == {(LaterFill, "unknown", "taken")}
     assert [entry.hash for entry in later] == [entry.hash for entry in now], "what is stored is what was written"
-    assert folded(later).state_hash() == folded(now).state_hash() == told(name)["state_hash"]
+    assert folded(later).state_hash() == folded(now).state_hash()
 
 
 async def test_later_catalogue_without_its_upcaster_names_the_first_entry_it_cannot_read() -> None:
