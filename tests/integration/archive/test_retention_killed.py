@@ -3,12 +3,15 @@
 from collections import Counter
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
-from live_trading.archive import Retention
+from live_trading.archive import JournalFile, NotProved, Retention
+from live_trading.archive.files import JournalFileWriter
 from live_trading.domain.entries import Draft, Entry, JournalArchived
-from live_trading.journal import MongoJournalReader, verify
+from live_trading.journal import EntryCodec, MongoJournalReader, verify
+from live_trading.journal.codec import split
 from tests.integration.archive.processes import run_child
 from tests.integration.archive.worlds import World
 
@@ -55,9 +58,9 @@ async def assert_whole(world: World, before: list[Entry], hashes: dict[int, str]
 
 
 async def test_dying_at_every_moment_loses_and_doubles_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    await world.fill()
+    await world.fill(rounds=30)
     before = await world.entries()
-    hashes = {number: (await world.ledger(number)).state_hash() for number in (1, 150, 200, BEFORE)}
+    hashes = {number: (await world.ledger(number)).state_hash() for number in (60, 150)}
     met: Counter[str] = Counter()
     deaths: set[str] = set()
 
@@ -73,7 +76,7 @@ async def test_dying_at_every_moment_loses_and_doubles_nothing(world: World, mon
     while True:
         writer = await world.open_writer()
         try:
-            await world.retention(writer).run(BEFORE)
+            await world.retention(writer, segment_entries=60).run(150)
             break
         except Died:
             await assert_whole(world, before, hashes)
@@ -81,7 +84,7 @@ async def test_dying_at_every_moment_loses_and_doubles_nothing(world: World, mon
             await writer.close()
     await assert_whole(world, before, hashes)
     assert {death.split()[0] for death in deaths} == set(POINTS)
-    assert (await world.in_database())[0] == BEFORE + 1
+    assert (await world.in_database())[0] == 151
     assert [path.name for path in world.files("*.new")] == []
     assert len(world.files("journal-*.bson.gz")) == len(world.files("state-*.bson.gz")) == 3
 
@@ -118,6 +121,47 @@ async def test_journal_that_was_not_proved_is_not_deleted(world: World, monkeypa
     await world.archive(BEFORE)
     assert_nothing_lost_nothing_doubled(before, await world.entries())
     assert (await world.in_database())[0] == BEFORE + 1
+
+
+def forge_the_last_entry(path: Path) -> None:
+    """Seal the segment anew with another last entry: every hash and check sum in it is right."""
+    file, codec = JournalFile(path), EntryCodec()
+    documents = [each for member in file.members for each in split(file.documents(member))]
+    last = codec.decode(documents[-1])
+    _, documents[-1] = codec.encode(
+        sequence_number=last.sequence_number,
+        operation_id=last.operation_id,
+        data=last.data,
+        timestamp=last.timestamp,
+        epoch=last.epoch,
+        actor="user:mallory",
+        correlation_id=last.correlation_id,
+        causation_id=last.causation_id,
+        previous_hash=last.previous_hash,
+    )
+    with JournalFileWriter(path, file.header, "forged") as writer:
+        for document in documents:
+            writer.add(document, 1)
+        writer.finish()
+
+
+async def test_segment_that_does_not_hold_what_the_database_holds_is_not_deleted_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.fill(rounds=20)
+    before = await world.entries()
+
+    def forge(point: str) -> None:
+        if point == "archive.state.rename.before":
+            pytest.fail("it was taken for proved")
+        if point == "archive.segment.rename.after":
+            forge_the_last_entry(world.files("journal-*.bson.gz")[0])
+
+    watch(monkeypatch, forge)
+    with pytest.raises(NotProved, match="Nothing was deleted"):
+        await world.archive(100)
+    assert (await world.in_database())[: len(before)] == [entry.sequence_number for entry in before]
+    assert world.files("state-*") == []
 
 
 async def test_file_damaged_after_it_was_noted_and_before_the_deletion_keeps_the_entries(
