@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from live_trading.archive import ArchiveDamaged, ArchiveMissing, verify_collection, verify_with_archive
+from live_trading.archive import ArchiveDamaged, ArchiveMissing, JournalFile, verify_collection, verify_with_archive
+from live_trading.archive.files import JournalFileWriter
 from live_trading.domain.entries import Draft, NoteAdded
 from live_trading.journal import Anchor, ChainBroken, GapDetected
 from tests.integration.archive.worlds import World
@@ -87,11 +88,15 @@ async def test_harm_to_a_file_is_named(
 
 async def test_segment_sealed_anew_with_the_same_entries_is_not_the_one_in_the_journal(archived: World) -> None:
     first, *_ = archived.files("journal-*")
-    data = bytearray(first.read_bytes())
-    data[8] = 2  # a gzip header's byte that says how hard it was packed: no entry, no check sum changes
-    first.write_bytes(data)
+    file = JournalFile(first)
+    documents = [(file.documents(member), member.entries) for member in file.members]
+    with JournalFileWriter(first, file.header._replace(program="another"), "test") as writer:
+        for run, count in documents:
+            writer.add(run, count)
+        writer.finish()
     report, _ = await verify_with_archive(archived.reader)
     assert isinstance(report.broken, ArchiveDamaged)
+    assert "its SHA-256 is not the one in the journal" in str(report.broken)
 
 
 async def test_file_that_the_journal_does_not_vouch_for_is_named(archived: World) -> None:
