@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import ROOT, Command, Said, Start
+from tests.cli.test_run import eventually
 
 FAST = ("--set", "engine.lease_ttl_seconds=2")
 NOTES = 8
@@ -152,6 +153,15 @@ def test_engine_does_not_start_on_half_an_import(ask: Command, command: Command,
     said = command("journal", "import", file, "--data-dir", directory)
     assert said.code == 0, said
     assert "An earlier attempt had been cut short" in said.out
+
+
+def test_interrupted_import_says_what_was_left_and_what_to_do(command: Command, start: Start, tmp_path: Path) -> None:
+    file, directory = ROOT / "tests/golden/0.1.0.bson.gz", tmp_path / "interrupted"
+    program = start("journal", "import", file, "--data-dir", directory)
+    eventually(lambda: (directory / "mongodb").exists())
+    assert program.stop(signal.SIGINT) == 130
+    assert program.said("error: cut short; no engine starts on what was left. Run the same command again")
+    assert command("journal", "import", file, "--data-dir", directory).code == 0
 
 
 def test_nonsense_is_told_in_one_line_with_the_remedy(command: Command, stopped: Path, tmp_path: Path) -> None:
