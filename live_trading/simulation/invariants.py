@@ -24,7 +24,15 @@ from live_trading.domain.entries import (
     RecoveryStarted,
 )
 from live_trading.domain.ids import Kind, derived_id, is_ours
-from live_trading.domain.values import OperationStatus, OrderPurpose, OrderStatus, Side, TransactionRole
+from live_trading.domain.values import (
+    CrashRecoveryMode,
+    OperationStatus,
+    OrderPurpose,
+    OrderStatus,
+    RecoveryDecision,
+    Side,
+    TransactionRole,
+)
 from live_trading.orders.trailing import is_step
 from live_trading.projections import Ledger, apply
 
@@ -179,6 +187,12 @@ def _commands_act_once(entries: Sequence[Entry]) -> list[str]:
     return problems
 
 
+def _must_close(decided: RecoveryDecided) -> bool:
+    pct, threshold = decided.unrealized_pnl_pct, decided.threshold_pct
+    is_beyond = pct is not None and threshold is not None and -pct > threshold
+    return decided.mode is CrashRecoveryMode.CLOSE_ALL or is_beyond
+
+
 def _policy_after_every_crash(entries: Sequence[Entry]) -> list[str]:
     """A recovery after a crash that ends with a position open has decided about it, once."""
     problems = []
@@ -191,6 +205,8 @@ def _policy_after_every_crash(entries: Sequence[Entry]) -> list[str]:
             decided, after_crash = Counter(), entry.data.after_crash
         elif isinstance(entry.data, RecoveryDecided):
             decided[entry.operation_id] += 1
+            if _must_close(entry.data) and entry.data.decision is not RecoveryDecision.CLOSE:
+                problems.append(f"entry {entry.sequence_number}: {entry.data.mode.value} did not close")
         elif isinstance(entry.data, RecoveryCompleted) and after_crash:
             for operation in ledger.state.operations.values():
                 identifier = derived_id(Kind.OPERATION, operation.number)

@@ -123,6 +123,13 @@ _MAKERS: Final[dict[str, tuple[int, _Maker]]] = {
             "seconds": c.between(0.1, 8),
         },
     ),
+    "lost_and_hidden": (
+        3,
+        lambda c: {
+            "hidden": c.one_of((FaultKind.HIDE_ORDERS, FaultKind.FAIL_QUERIES)).value,
+            "seconds": c.between(0.5, 1.9),
+        },
+    ),
     "journal_trouble": (
         6,
         lambda c: {"trouble": c.one_of(tuple(TroubleKind)).value, "seconds": c.between(0.01, 3)},

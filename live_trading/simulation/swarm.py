@@ -22,7 +22,7 @@ from live_trading.paper_exchange.core import Catalogue, LiquidityModel
 from live_trading.paper_exchange.faults import Fault, FaultKind
 from live_trading.projections.state import Operation
 from live_trading.simulation.effects import Way
-from live_trading.simulation.invariants import broken
+from live_trading.simulation.invariants import broken, fold
 from live_trading.simulation.loop import run_virtual
 from live_trading.simulation.plans import SYMBOLS, Happening, Plan
 from live_trading.simulation.scripted import SCRIPTED
@@ -109,9 +109,19 @@ class Swarm:
         problems = await self._end()
         entries = await world.entries()
         problems += broken(entries, "paper", world.broker_record())
+        problems += self._differing(entries)
         if world.tasks.failure is not None:
             problems.append(f"the world itself failed: {world.tasks.failure}")
         return Judgement(plan, problems, entries, world.starts, len(world.deaths), self._happened)
+
+    def _differing(self, entries: list[Entry]) -> list[str]:
+        """Whether what the living engine holds is the fold of its journal."""
+        engine = self._world.engine
+        if engine is None:
+            return []
+        held = engine.live.ledger
+        folded = fold(entry for entry in entries if entry.sequence_number <= held.sequence_number)
+        return [] if held.to_bytes() == folded.to_bytes() else ["the engine's state is not the fold of its journal"]
 
     # ---- keeping it going ---------------------------------------------------------------------------------------
 
@@ -163,6 +173,13 @@ class Swarm:
         kind = FaultKind(fault)
         self._world.exchange.faults.add(Fault(kind, count=count, probability=probability, seconds=seconds))
         return fault
+
+    async def _lost_and_hidden(self, hidden: str, seconds: float) -> str:
+        """An order is accepted, nobody says so, and for a moment nobody finds it."""
+        faults = self._world.exchange.faults
+        faults.add(Fault(FaultKind.DROP_AFTER_ACCEPT, operation="place"))
+        faults.add(Fault(FaultKind(hidden), count=3, seconds=seconds))
+        return hidden
 
     async def _journal_trouble(self, trouble: str, seconds: float) -> str:
         self._world.store.plan(Trouble(TroubleKind(trouble), seconds))
