@@ -138,7 +138,7 @@ class EngineService:
             except Exception as error:
                 reason = cause_of(error)
                 if isinstance(reason, LeaseLost):
-                    await self._check_not_replaced(life.epoch, reason)
+                    await self._check_not_replaced(reason)
                 if not isinstance(reason, LeaseLost | JournalUnavailable | PyMongoError):
                     raise reason from error
                 if life.traded:
@@ -151,7 +151,7 @@ class EngineService:
                 self.status.engine = self.status.projector = None
         self.status.move(Phase.STOPPED)
 
-    async def _check_not_replaced(self, epoch: int, lost: LeaseLost) -> None:
+    async def _check_not_replaced(self, lost: LeaseLost) -> None:
         """A lease that was lost because another engine has it now is a fence: end, do not come back."""
         store = MongoStore(self._storage.database, self._clock)
         try:
@@ -159,8 +159,8 @@ class EngineService:
                 record = await store.lease(self._config.engine_id)
         except (JournalUnavailable, TimeoutError):
             return  # cannot be known now; standing by finds out
-        if record is not None and record.epoch > epoch:
-            raise Fenced(epoch, f"epoch {record.epoch} is held by {record.holder}") from lost
+        if record is not None and record.epoch > lost.our_epoch:
+            raise Fenced(lost.our_epoch, f"epoch {record.epoch} is held by {record.holder}") from lost
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -205,7 +205,6 @@ class _Life:
     """One hold of the lease, from standing by to its end."""
 
     def __init__(self, service: EngineService) -> None:
-        self.epoch = 0
         self.traded = False
         self._service = service
         self._status = service.status
@@ -218,7 +217,6 @@ class _Life:
             journal = await self._unless_stopped(self._open())
             if journal is None:
                 return
-            self.epoch = journal.epoch
             try:
                 await self._with(journal)
             finally:

@@ -33,6 +33,10 @@ class Fenced(JournalError):  # noqa: N818 - the field's word
 class LeaseLost(JournalError):  # noqa: N818
     """The lease ran out on our own clock before it could be renewed. Nothing more may be sent; stand by for it."""
 
+    def __init__(self, our_epoch: int, detail: str) -> None:
+        super().__init__(detail)
+        self.our_epoch = our_epoch
+
 
 class JournalUnavailable(JournalError):  # noqa: N818
     """MongoDB could not be reached. What was not acknowledged may or may not be durable."""

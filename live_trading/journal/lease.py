@@ -77,8 +77,9 @@ class Lease:
         overdue = -self.remaining()
         if overdue >= 0:
             raise LeaseLost(
+                self._epoch,
                 f"the lease of engine {self._engine_id!r} (epoch {self._epoch}, {self._ttl:g} s) ran out "
-                f"{overdue:.3f} s ago and could not be renewed in time"
+                f"{overdue:.3f} s ago and could not be renewed in time",
             )
 
     async def acquire(self, floor: int = 0) -> int:

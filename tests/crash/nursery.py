@@ -100,7 +100,9 @@ class Nursery:
             if "id" in told:
                 process = Process(told["pid"], asyncio.get_running_loop().create_future())
                 self._running[process.pid] = process
-                self._starting.pop(told["id"]).set_result(process)
+                asked = self._starting.pop(told["id"])
+                if not asked.done():  # else whoever asked has given up waiting
+                    asked.set_result(process)
             else:
                 self._running.pop(told["pid"]).ended.set_result(told["code"])
 

@@ -169,6 +169,23 @@ async def test_service_whose_journal_another_engine_took_over_ends_fenced(build:
     assert await house.kinds() == before, "it wrote nothing more"
 
 
+async def test_service_whose_lease_ran_out_while_it_opened_the_journal_stands_by_for_it_again(
+    build: Build, mongo_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fence, slow = MongoStore.fence, [TTL + 0.2]
+
+    async def fence_slowly(store: MongoStore, epoch: int) -> None:
+        if slow:
+            await asyncio.sleep(slow.pop())
+        await fence(store, epoch)
+
+    monkeypatch.setattr(MongoStore, "fence", fence_slowly)
+    house = await build(mongo_url)
+    await house.reach(Phase.TRADING)
+    assert not slow
+    await house.stop()
+
+
 async def test_service_asked_to_stop_while_it_stands_by_leaves_at_once(build: Build, mongo_url: str) -> None:
     first = await build(mongo_url)
     await first.reach(Phase.TRADING)
