@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any
 
+import hypothesis
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 
@@ -13,6 +14,10 @@ from live_trading.database import EmbeddedMongo, connect
 from live_trading.runtime import Runtime
 
 _numbers = count(1)
+
+# How long an example takes says how busy the machine is, nothing else; pytest's own time limit ends what hangs.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

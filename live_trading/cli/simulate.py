@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +13,7 @@ from rich.table import Table
 from live_trading.cli.exits import Exit
 from live_trading.cli.shell import Answer, Shell
 from live_trading.domain.errors import InvalidInput
-from live_trading.simulation.campaign import Tally, World, run_many, silence
+from live_trading.simulation.campaign import Hunt, Tally, World, hunt_all, run_many, silence
 from live_trading.simulation.plans import Plan, plan
 from live_trading.simulation.shrink import shrink
 from live_trading.simulation.swarm import Judgement, run, story
@@ -28,6 +29,7 @@ def simulate(
     jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Processes; as many as cores by default.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Only this one, and tell its story.")] = None,
     only: Annotated[str | None, typer.Option("--only", help="With --seed: only these happenings, as 2,5,7.")] = None,
+    mutants: Annotated[bool, typer.Option("--mutants", help="Put bugs into the engine, and see them caught.")] = False,
 ) -> Answer:
     """Live through simulated worlds and judge each by what must always hold.
 
@@ -35,6 +37,10 @@ def simulate(
     seed that fails is made short and told, with the command that repeats it.
     """
     silence()
+    if mutants:
+        if seed is not None:
+            raise InvalidInput("--seed", "mutants are hunted from seed 1 on", "Leave it out, or give --seeds N")
+        return _hunted(seeds, jobs)
     if seed is None:
         if only is not None:
             raise InvalidInput("--only", "it belongs to one seed", "Add --seed N, or leave it out")
@@ -69,6 +75,27 @@ def _one(judged: Judgement) -> Answer:
         console.print(f"{len(judged.entries):,} entries; the last one's hash: {judged.head}")
 
     return Answer(data, show, Exit.FAILED if judged.problems else Exit.OK)
+
+
+def _hunted(seeds: int, jobs: int | None) -> Answer:
+    def on_hunt(hunt: Hunt) -> None:
+        if sys.stderr.isatty():
+            print(f"{hunt.mutant}: {hunt.seeds or 'not caught'}", file=sys.stderr)
+
+    hunts = hunt_all(seeds, jobs, on_hunt)
+    data = {"mutants": [asdict(hunt) for hunt in hunts]}
+    missed = [hunt.mutant for hunt in hunts if hunt.seeds is None]
+
+    def show(console: Console) -> None:
+        table = Table(title="Bugs put in on purpose", title_justify="left")
+        for column in ("bug", "seeds", "caught by"):
+            table.add_column(column, overflow="fold")
+        for hunt in hunts:
+            table.add_row(hunt.what, str(hunt.seeds or f"not in {seeds}"), hunt.caught_by[:120])
+        console.print(table)
+        console.print(f"{len(hunts) - len(missed)} of {len(hunts)} caught")
+
+    return Answer(data, show, Exit.FAILED if missed else Exit.OK)
 
 
 def _many(shell: Shell, seeds: range, jobs: int | None) -> Answer:

@@ -276,6 +276,11 @@ class OperationRunner:
         if self.operation.status in (OperationStatus.ACTIVE, OperationStatus.PAUSED):
             await self._append(OperationFailed(reason=reason, detail=detail[:1000]))
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was closed or stopped, and does nothing more."""
+        return self._stopped.is_set()
+
     async def stop(self) -> None:
         """Finish what is in hand, begin nothing new, and return when done."""
         self._stopping = True

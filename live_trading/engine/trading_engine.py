@@ -286,9 +286,18 @@ class TradingEngine:
             self.context.latency.on_entries(entries, self._sent_at)
         for entry in entries:
             if entry.operation_id is not None:
-                runner = self._runners.get(sequence_of(entry.operation_id))
-                if runner is not None:
+                number = sequence_of(entry.operation_id)
+                runner = self._runners.get(number)
+                if runner is not None and not runner.has_ended:
                     runner.wake()
+                elif self.context.trading:
+                    self._run_again(number)
+
+    def _run_again(self, number: int) -> None:
+        """An operation that was closed, and holds something again, is closed again."""
+        operation = self.live.ledger.state.operations.get(number)
+        if operation is not None and operation.status is OperationStatus.CLOSING:
+            self._start_runner(operation)
 
     def _sent_at(self, client_order_id: str) -> float | None:
         """When this engine sent an order, on the steady clock."""

@@ -44,7 +44,7 @@ from live_trading.domain.entries import (
 )
 from live_trading.domain.ids import Kind, client_order_id, derived_id
 from live_trading.domain.instrument import Instrument
-from live_trading.domain.values import DoubtfulAction, OrderPurpose, OrderType, Side, TimeInForce
+from live_trading.domain.values import DoubtfulAction, OperationStatus, OrderPurpose, OrderType, Side, TimeInForce
 from live_trading.journal.errors import JournalError
 from live_trading.orders import facts
 from live_trading.orders.gatekeeper import Gatekeeper
@@ -130,12 +130,26 @@ class OrderManager:
         asked = [entry.data for entry in entries[len(before) :] if isinstance(entry.data, OrderRequested)]
         ids = [data.client_order_id for data in asked]
         orders = [self.live.ledger.orders[identifier] for identifier in ids]
+        if (reason := self._forbids(operation, plan)) is not None:
+            evidence = f"never sent: {reason}"
+            await self._tell(orders, lambda o: OrderNotPlaced(client_order_id=o.client_order_id, evidence=evidence))
+            return orders[0]
         if plan.purpose.reduces_risk:
             await self._wait_for_token()
         if len(orders) > 1 and self.broker.capabilities.bracket is Bracket.NONE:
             orders = await self._without_protections(orders)
         await self._send(orders, instrument)
         return orders[0]
+
+    def _forbids(self, operation: Operation, plan: OrderPlan) -> str | None:
+        """What was journaled between the Gatekeeper's yes and the intent, and forbids to send it now."""
+        if plan.purpose.reduces_risk:
+            return None
+        if self.live.ledger.state.kill_switch is not None:
+            return "the kill switch was tripped in the same moment"
+        if operation.status is not OperationStatus.ACTIVE:
+            return f"the operation became {operation.status.value} in the same moment"
+        return None
 
     async def _without_protections(self, orders: list[Order]) -> list[Order]:
         """The entry alone, for a broker without brackets. Where its protections belong stays in the ledger with what

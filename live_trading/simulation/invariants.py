@@ -91,7 +91,7 @@ def broken(
         *_journal_in_order(entries),
         *_intents_before_orders(entries, ledger, record),
         *_exits_never_open(entries, ledger),
-        *_risk_only_where_allowed(entries),
+        *_risk_only_where_allowed(entries, record),
         *_commands_act_once(entries),
         *_policy_after_every_crash(entries),
         *_fold_is_deterministic(entries, ledger),
@@ -156,13 +156,14 @@ def _exits_never_open(entries: Sequence[Entry], ledger: Ledger) -> list[str]:
     ]
 
 
-def _risk_only_where_allowed(entries: Sequence[Entry]) -> list[str]:
-    """No entry was asked for while the kill switch was tripped, the breaker open, or the operation not active."""
+def _risk_only_where_allowed(entries: Sequence[Entry], record: BrokerRecord) -> list[str]:
+    """No entry was sent that was asked for while the kill switch was tripped or the operation not active."""
+    sent = {order.client_order_id for order in record.orders}
     problems = []
     ledger = Ledger()
     for entry in entries:
         data = entry.data
-        if isinstance(data, OrderRequested) and data.purpose is OrderPurpose.ENTRY:
+        if isinstance(data, OrderRequested) and data.purpose is OrderPurpose.ENTRY and data.client_order_id in sent:
             operation = ledger.operation(entry.operation_id)
             if ledger.state.kill_switch is not None:
                 problems.append(f"entry {entry.sequence_number} takes risk while the kill switch is tripped")

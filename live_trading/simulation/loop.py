@@ -26,17 +26,25 @@ T = TypeVar("T")
 DEFAULT_START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
 
+_MOST_ROUNDS = 50_000
+"""So often the loop may go round at one moment of virtual time."""
+
+
 class _JumpingSelector(selectors.SelectSelector):
     """Never waits: tells the loop how long it would have waited."""
 
     def __init__(self) -> None:
         super().__init__()
         self.loop: VirtualTimeLoop | None = None
+        self._rounds = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
         if ready or self.loop is None:
             return ready
+        self._rounds = self._rounds + 1 if timeout == 0 else 0
+        if self._rounds > _MOST_ROUNDS:
+            raise RuntimeError("time stands still in this simulation: tasks wake each other for ever")
         if timeout is None:
             raise RuntimeError("nothing will ever happen again in this simulation: every task waits for another")
         if timeout > 0:

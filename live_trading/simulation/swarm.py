@@ -4,6 +4,7 @@ The engine is the one that trades for people; around it stands a person in charg
 would, gives commands, and settles at the end what waits for a person.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from live_trading.simulation.trouble import Trouble, TroubleKind
 from live_trading.simulation.world import ACCOUNT, EngineDied, World, is_at_rest
 
 _REST_SECONDS: Final = 400.0
+_PATIENCE_SECONDS: Final = 1800.0
+"""A world that is not over so long after its plan never will be."""
 _LOOKED_SECONDS: Final = 70.0
 """By then every account has been reconciled once more: what changed by hand is seen (``SessionTimes``)."""
 _STILL_SECONDS: Final = 12.0
@@ -65,7 +68,8 @@ def run(plan: Plan) -> Judgement:
             commission_delay=plan.commission_delay,
             bracket=plan.bracket,
         ) as world:
-            return await Swarm(world, plan).live()
+            async with asyncio.timeout(plan.seconds + _PATIENCE_SECONDS):
+                return await Swarm(world, plan).live()
 
     try:
         return run_virtual(main(), order=plan.seed)

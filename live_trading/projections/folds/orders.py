@@ -6,7 +6,7 @@ from typing import Any
 
 from live_trading.domain import entries as e
 from live_trading.domain.entries import Entry
-from live_trading.domain.values import DoubtfulAction, OrderStatus, SignalType
+from live_trading.domain.values import DoubtfulAction, OperationStatus, OrderStatus, SignalType
 from live_trading.projections.book import Book, add_to
 from live_trading.projections.folds.operations import touch, with_operation
 from live_trading.projections.ledger import Ledger, Removed
@@ -251,7 +251,11 @@ def _charge(order: Order, book: Book, fill: Fill, times: int) -> None:
 
 
 def _show(ledger: Ledger, operation: Operation, order: Order, entry: Entry) -> None:
-    """Note that an order and its operation changed."""
+    """Note that an order and its operation changed. A closed one that holds something again is to be closed again: a
+    fill came late, or the broker took one back."""
+    if operation.status is OperationStatus.CLOSED and operation.quantity:
+        operation.status, operation.status_reason = OperationStatus.CLOSING, f"entry {entry.sequence_number}"
+        operation.closed_at = None
     order.touched = entry.sequence_number
     ledger.order_changed(order)
     touch(ledger, operation, entry)
