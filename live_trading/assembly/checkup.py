@@ -27,6 +27,7 @@ from live_trading.domain.errors import LiveTradingError
 from live_trading.journal import JournalError, JournalReader, Snapshots
 from live_trading.models.presence import engine_presence
 from live_trading.models.queries import freshness
+from live_trading.models.standbys import standbys
 from live_trading.orders.watched import stop_held_by_nobody
 from live_trading.paper_exchange.options import READY_FILE, STORE_FILE
 from live_trading.projections.time_travel import ledger_at
@@ -131,6 +132,8 @@ async def _in_database(settings: Settings, storage: Storage, runtime: Runtime) -
         yield await _engine(settings, storage, runtime)
         reader = ArchivedJournalReader(database, archive_directory(settings), runtime.clock)
         head = await reader.head()
+        async for check in _standbys(settings, storage, head.sequence_number):
+            yield check
         when = f", {head.timestamp:%Y-%m-%d %H:%M:%S} UTC" if head.timestamp is not None else ""
         yield _fine("journal", f"{head.sequence_number:,} entries{when}")
         yield await _read_models(storage, reader)
@@ -157,6 +160,23 @@ async def _engine(settings: Settings, storage: Storage, runtime: Runtime) -> Che
     if presence.alive is False:
         return Check("engine", Level.FAIL, presence.text, "Start it again: it recovers what was left open")
     return _fine("engine", presence.text)
+
+
+async def _standbys(settings: Settings, storage: Storage, head: int) -> AsyncIterator[Check]:
+    """Who would take over, and how far each has folded the journal."""
+    name = "standby"
+    found = await standbys(storage.database, settings.engine.id)
+    for standby in found:
+        behind = max(0, head - standby.said.sequence_number)
+        text = f"{standby.text} ({behind:,} behind)" if standby.is_there else standby.text
+        if not standby.is_there:
+            yield Check(name, Level.WARN, text, "Start it again: live-trading engine --standby")
+        elif behind > _TOLERATED_LAG:
+            yield Check(name, Level.WARN, text, "It is not warm yet: taking over would take longer")
+        else:
+            yield _fine(name, text)
+    if not found:
+        yield _fine(name, "none stands by (live-trading engine --standby)")
 
 
 async def _read_models(storage: Storage, reader: JournalReader) -> Check:

@@ -21,7 +21,8 @@ from live_trading.archive import ArchivedJournalReader, ArchivedSnapshots
 from live_trading.assembly.archiving import archive_old_entries
 from live_trading.assembly.inbox import MongoInbox
 from live_trading.assembly.keeper import MongoKeeper
-from live_trading.assembly.ledger import restore_ledger
+from live_trading.assembly.ledger import Restored, restore_ledger
+from live_trading.assembly.standby import WarmStandby
 from live_trading.assembly.storage import Storage, archive_directory
 from live_trading.brokers.base import BrokerAdapter, SendGuard
 from live_trading.config import Settings
@@ -31,6 +32,7 @@ from live_trading.engine.context import EngineConfig
 from live_trading.engine.trading_engine import StopRequested, TradingEngine
 from live_trading.journal import (
     Fenced,
+    Head,
     JournalUnavailable,
     JournalWriter,
     LeaseLost,
@@ -39,6 +41,7 @@ from live_trading.journal import (
 )
 from live_trading.journal.mongo_store import MongoStore
 from live_trading.models import commands
+from live_trading.models.standbys import Announcement
 from live_trading.observability import Latency
 from live_trading.projections.projector import Projector
 from live_trading.runtime import Clock, IdSource, Runtime, SystemClock, SystemIds, Tasks, settle_collector
@@ -107,7 +110,9 @@ class EngineService:
         clock: Clock | None = None,
         ids: IdSource | None = None,
         on_entries: OnEntries | None = None,
+        standby: bool = False,
     ) -> None:
+        """``standby``: while another engine holds the journal, follow and fold it, so that taking over is quick."""
         self.status = Status()
         self.latency = Latency(clock or SystemClock())
         """How long things took, over all lives."""
@@ -118,6 +123,7 @@ class EngineService:
         self._clock = clock or SystemClock()
         self._ids = ids or SystemIds()
         self._on_entries = on_entries
+        self._standby = standby
         self._stop = asyncio.Event()
         self._reason = "asked to stop"
 
@@ -191,6 +197,10 @@ class EngineService:
     def on_entries(self) -> OnEntries | None:
         return self._on_entries
 
+    @property
+    def standby(self) -> bool:
+        return self._standby
+
     def runtime(self) -> Runtime:
         return Runtime(self._clock, self._ids, Tasks())
 
@@ -211,6 +221,10 @@ class _Life:
         self._runtime = service.runtime()
         self._side = Tasks()  # what outlives the engine's own tasks at a clean end
         self._database = service.storage.database
+        self._archive = archive_directory(service.settings)
+        self._reader = ArchivedJournalReader(self._database, self._archive, self._runtime.clock)
+        self._snapshots = ArchivedSnapshots(self._database, self._reader.archive)
+        self._warm: WarmStandby | None = None
 
     async def run(self) -> None:
         try:
@@ -222,6 +236,8 @@ class _Life:
             finally:
                 await journal.close()
         finally:
+            if self._warm is not None:
+                await self._warm.close()
             await self._runtime.tasks.close()
             await self._side.close()
 
@@ -256,23 +272,24 @@ class _Life:
             opener,
             self._runtime,
             lease_ttl=settings.engine.lease_ttl_seconds,
-            on_waiting=self._standing_by,
+            on_waiting=lambda what: self._standing_by(opener, what),
         )
 
-    def _standing_by(self, what: str) -> None:
+    def _standing_by(self, opener: Opener, what: str) -> None:
         _log.info("standing by", waiting_for=what)
         self._status.move(Phase.STANDING_BY, what)
+        if self._service.standby and self._warm is None:
+            who = Announcement(opener.instance, opener.engine_id, opener.host, opener.process_id, 0)
+            self._warm = WarmStandby(self._database, self._reader, self._snapshots, self._runtime.clock, who)
+            self._warm.start()
 
     async def _with(self, journal: JournalWriter) -> None:
         self._status.move(Phase.RECOVERING)
-        clock = self._runtime.clock
-        directory = archive_directory(self._service.settings)
-        whole = ArchivedJournalReader(self._database, directory, clock)
-        snapshots = ArchivedSnapshots(self._database, whole.archive)
-        restored = await self._unless_stopped(restore_ledger(whole, snapshots, journal.head))
+        clock, snapshots = self._runtime.clock, self._snapshots
+        restored = await self._unless_stopped(self._restore(journal.head))
         if restored is None:
             return
-        reader = ArchivedJournalReader(self._database, directory, clock, batch_size=_BATCH_BESIDE_TRADING)
+        reader = ArchivedJournalReader(self._database, self._archive, clock, batch_size=_BATCH_BESIDE_TRADING)
         if self._service.on_entries is not None:
             started = await reader.entry(journal.head.sequence_number)
             self._service.on_entries([started] if started is not None else [])
@@ -301,6 +318,11 @@ class _Life:
         finally:
             await keeper.close()
             await inbox.close()
+
+    async def _restore(self, head: Head) -> Restored:
+        if self._warm is not None:
+            return await self._warm.take_over(head)
+        return await restore_ledger(self._reader, self._snapshots, head)
 
     async def _trade(self, engine: TradingEngine) -> None:
         self._side.start(self._pass_on_stop(engine), "stop")

@@ -62,10 +62,14 @@ def printer(writer: LineWriter, as_json: bool) -> Callable[[Sequence[Entry]], No
 async def engine(
     shell: Shell,
     tail: Annotated[bool, typer.Option("--tail", help="Print the journal's entries as they come")] = False,
+    standby: Annotated[
+        bool, typer.Option("--standby", help="While another engine trades, follow its journal to take over quickly")
+    ] = False,
 ) -> Exit:
     """Run the trading engine alone: stand by for the journal, recover, trade, until SIGTERM or Ctrl-C.
 
-    The bundled database and paper exchange are started with it unless MONGODB_URL or broker.paper.url is set.
+    The bundled database and paper exchange are started with it unless MONGODB_URL or broker.paper.url is set. Where
+    another engine holds the journal it waits, with --standby ready to trade at once.
     """
     settings = shell.settings
     check_broker(settings)
@@ -89,6 +93,7 @@ async def engine(
                     paper_brokers(settings, exchange),
                     engine_config(settings, lossless_ticks=settings.broker.paper.ticks is not None),
                     on_entries=printer(writer, shell.json) if tail else None,
+                    standby=standby,
                 )
                 runtime.tasks.start(_pass_on(stop, reasons, service), "stop")
                 await service.run()

@@ -47,6 +47,7 @@ class Lease:
         self._epoch = 0
         self._deadline = 0.0
         self._waiting_for: str | None = None
+        self._took_over_from = ""
         self._stopped = False
 
     @property
@@ -57,6 +58,11 @@ class Lease:
     @property
     def ttl(self) -> float:
         return self._ttl
+
+    @property
+    def took_over_from(self) -> str:
+        """Who held it before us and did not give it back; empty when there was nobody like that."""
+        return self._took_over_from
 
     @property
     def deadline(self) -> float:
@@ -93,6 +99,7 @@ class Lease:
                 epoch = max(floor, seen.epoch if seen else 0) + 1
                 asked = self._clock.monotonic()
                 if await self._store.swap_lease(self._engine_id, seen, LeaseRecord(epoch, self._holder, 0, self._ttl)):
+                    self._took_over_from = (seen.holder or "") if seen is not None else ""
                     return self._taken(epoch, asked)
             except JournalUnavailable as error:
                 self._wait_for(str(error))

@@ -72,6 +72,7 @@ async def open_writer(
                     version=opener.version,
                     host=opener.host,
                     process_id=opener.process_id,
+                    took_over_from=lease.took_over_from,
                 )
             )
         )

@@ -1,14 +1,13 @@
 """Is there an engine? Told from the lease on the journal, without asking the engine itself."""
 
 import re
-import socket
 from dataclasses import dataclass
 from typing import Any, Final
 
-import psutil
 from pymongo.asynchronous.database import AsyncDatabase
 
 from live_trading.journal.mongo_store import MongoStore
+from live_trading.models.standbys import process_lives
 from live_trading.runtime import Clock
 
 _HOLDER: Final = re.compile(r"^[^@]*@(?P<host>[^#]*)#(?P<process>\d+) ")
@@ -50,11 +49,4 @@ async def engine_presence(database: AsyncDatabase[dict[str, Any]], engine_id: st
 def _is_alive(holder: str) -> bool | None:
     """Whether the holder's process lives; None when it is not on this host."""
     parts = _HOLDER.match(holder)
-    if parts is None or parts["host"] != socket.gethostname():
-        return None
-    try:
-        return psutil.Process(int(parts["process"])).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.Error:
-        return None
+    return None if parts is None else process_lives(parts["host"], int(parts["process"]))

@@ -13,6 +13,7 @@ class EngineStarted(EntryData):
     """An engine took the lease over and writes from here on under its epoch.
 
     The first one of a journal carries its birth: ``deployment_id``, from which every client order id is made.
+    ``took_over_from`` is who held the lease until it ran out; empty where it had been given back, or none had it.
     """
 
     ACTION_TYPE: ClassVar[str] = "ENGINE_STARTED"
@@ -22,6 +23,7 @@ class EngineStarted(EntryData):
     version: str
     host: str = ""
     process_id: int = 0
+    took_over_from: str = ""
 
 
 class EngineStopped(EntryData):

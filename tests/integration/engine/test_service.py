@@ -1,8 +1,10 @@
 """An engine as a service on a real MongoDB: it starts over after an outage, and ends when it was replaced."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from typing import Any, Protocol
 
 import pytest
 from pymongo import MongoClient
@@ -17,10 +19,12 @@ from live_trading.journal import Fenced, MongoJournalReader, MongoSnapshots
 from live_trading.journal.mongo_store import MongoStore
 from live_trading.journal.store import LeaseRecord
 from live_trading.models import commands
+from live_trading.models.standbys import Standby, standbys
 from live_trading.paper_exchange import AccountSettings, SimulatedExchange, default_catalogue
 from live_trading.projections import Ledger
 from live_trading.projections.checkpoint import Checkpoints
 from live_trading.runtime import Runtime, SystemClock
+from live_trading.simulation.invariants import fold
 from tests.integration.journal.conftest import Network, network
 
 __all__ = ["network"]
@@ -39,12 +43,12 @@ CREATE = {
 class House:
     """A service on a database, its exchange, and a way to ask it for something."""
 
-    def __init__(self, storage: Storage, exchange: SimulatedExchange, settings: Settings) -> None:
+    def __init__(self, storage: Storage, exchange: SimulatedExchange, settings: Settings, standby: bool) -> None:
         def brokers(runtime: Runtime, guard: SendGuard) -> Mapping[str, BrokerAdapter]:
             return {"paper": InProcessBroker(exchange, "PAPER-1", name="paper", runtime=runtime, guard=guard)}
 
         self.database = storage.database
-        self.service = EngineService(settings, storage, brokers, engine_config(settings))
+        self.service = EngineService(settings, storage, brokers, engine_config(settings), standby=standby)
         self.reader = MongoJournalReader(storage.database)
         self.clock = SystemClock()
         self.running = asyncio.ensure_future(self.service.run())
@@ -87,7 +91,8 @@ async def exchange() -> AsyncIterator[SimulatedExchange]:
     await exchange.tasks.close()
 
 
-Build = Callable[[str], Awaitable[House]]
+class Build(Protocol):
+    def __call__(self, url: str, *, standby: bool = False) -> Awaitable[House]: ...
 
 
 @pytest.fixture
@@ -100,9 +105,9 @@ async def build(
     overrides = {"engine.data_dir": tmp_path, "engine.lease_ttl_seconds": TTL, "database.mongodb.db_name": name}
     settings = Settings.load(None, {}, overrides)
 
-    async def make(url: str) -> House:
+    async def make(url: str, *, standby: bool = False) -> House:
         client = connect(url, timeout=1.0)
-        house = House(Storage(client, client[name], None, "the test's"), exchange, settings)
+        house = House(Storage(client, client[name], None, "the test's"), exchange, settings, standby)
         houses.append((house, client))
         return house
 
@@ -194,6 +199,94 @@ async def test_service_asked_to_stop_while_it_stands_by_leaves_at_once(build: Bu
     await second.stop()
     assert (await first.kinds()).count("ENGINE_STARTED") == 1
     await first.stop()
+
+
+async def _folded_up_to(house: House, number: int) -> Standby:
+    """Wait until the one standby says that it has folded an entry."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            found = await standbys(house.database, "default")
+            if found and found[0].said.sequence_number >= number:
+                (standby,) = found
+                return standby
+            await house.clock.sleep(0.05)
+
+
+async def test_warm_standby_follows_says_so_and_takes_over_from_an_engine_that_was_cut_off(
+    build: Build, network: Network, mongo_url: str
+) -> None:
+    first = await build(network.url)
+    await first.reach(Phase.TRADING)
+    second = await build(mongo_url, standby=True)
+    await second.reach(Phase.STANDING_BY)
+    await first.ask("create_operation", **CREATE)
+    standby = await _folded_up_to(second, len(await first.kinds()))
+    assert standby.is_there
+    assert (standby.said.process_id, standby.said.host) == (os.getpid(), socket.gethostname())
+    network.cut()
+    await second.reach(Phase.TRADING)
+    network.mend()
+    with pytest.raises(Fenced):
+        async with asyncio.timeout(PATIENCE):
+            await first.running
+    entries = [entry async for entry in second.reader.read()]
+    (one, two) = [entry for entry in entries if entry.action_type == "ENGINE_STARTED"]
+    assert one.data.took_over_from == ""
+    assert two.data.took_over_from.startswith(f"{one.data.instance}@{one.data.host}#{one.data.process_id} ")
+    (start,) = [e for e in entries[two.sequence_number :] if e.action_type == "RECOVERY_STARTED"]
+    assert start.data.after_crash
+    assert start.data.ledger_sequence_number == two.sequence_number
+    engine = second.service.status.engine
+    assert engine is not None
+    head = engine.live.ledger.sequence_number
+    entries = [entry async for entry in second.reader.read(to=head)]
+    assert engine.live.ledger.to_bytes() == fold(entries).to_bytes(), "what it followed is the whole fold"
+    assert await standbys(second.database, "default") == [], "it stands by no longer"
+    await second.stop()
+
+
+async def test_standby_takes_over_at_once_from_an_engine_that_ends_in_order_and_one_that_leaves_is_forgotten(
+    build: Build, mongo_url: str
+) -> None:
+    first = await build(mongo_url)
+    await first.reach(Phase.TRADING)
+    second, third = await build(mongo_url, standby=True), await build(mongo_url, standby=True)
+    await second.reach(Phase.STANDING_BY)
+    await third.reach(Phase.STANDING_BY)
+    async with asyncio.timeout(PATIENCE):
+        while len(await standbys(first.database, "default")) < 2:
+            await first.clock.sleep(0.05)
+    before = await first.kinds()
+    await third.stop()
+    assert len(await standbys(first.database, "default")) == 1
+    assert await first.kinds() == before, "a standby that ends changes nothing"
+    await first.stop()
+    await second.reach(Phase.TRADING)
+    await second.stop()
+    started = [entry async for entry in second.reader.read() if entry.action_type == "ENGINE_STARTED"]
+    recovery = [entry async for entry in second.reader.read() if entry.action_type == "RECOVERY_STARTED"]
+    assert [entry.data.took_over_from for entry in started] == ["", ""]
+    assert [entry.data.after_crash for entry in recovery][1:] == [False]
+
+
+async def test_standby_that_followed_an_altered_journal_never_trades_on_it(
+    build: Build, network: Network, mongo_url: str
+) -> None:
+    first = await build(network.url)
+    await first.reach(Phase.TRADING)
+    with MongoClient[dict[str, Any]](mongo_url) as client:
+        database = client[first.database.name]
+        fence = database.command("listCollections", filter={"name": "journal"})["cursor"]["firstBatch"][0]
+        database.command({"collMod": "journal", "validator": {}})
+        database.journal.update_one({"_id": 2}, {"$set": {"actor": "user:forger"}})
+        database.command({"collMod": "journal", "validator": fence["options"]["validator"]})
+    second = await build(mongo_url, standby=True)
+    await second.reach(Phase.STANDING_BY)
+    network.cut()
+    with pytest.raises(LiveTradingError, match="entry 2"):
+        async with asyncio.timeout(PATIENCE):
+            await second.running
+    network.mend()
 
 
 async def test_journal_that_was_altered_is_never_traded_on(build: Build, mongo_url: str) -> None:
