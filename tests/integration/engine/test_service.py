@@ -287,6 +287,9 @@ async def test_standby_that_followed_an_altered_journal_never_trades_on_it(
         async with asyncio.timeout(PATIENCE):
             await second.running
     network.mend()
+    with pytest.raises(Fenced):
+        async with asyncio.timeout(PATIENCE):
+            await first.running
 
 
 async def test_journal_that_was_altered_is_never_traded_on(build: Build, mongo_url: str) -> None:
