@@ -7,11 +7,9 @@ journal with the exchange's own store, read from its file; the read models with 
 import asyncio
 import json
 import shutil
-import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from signal import SIGKILL, SIGTERM, SIGUSR1
@@ -22,7 +20,7 @@ from pymongo.errors import PyMongoError
 
 from live_trading.domain.entries import Entry, RecoveryDecided
 from live_trading.domain.ids import Kind, derived_id
-from live_trading.domain.values import CrashRecoveryMode, OperationStatus, OrderPurpose, RecoveryDecision, Side
+from live_trading.domain.values import CrashRecoveryMode, OperationStatus, OrderPurpose, RecoveryDecision
 from live_trading.journal import JournalUnavailable, MongoJournalReader, verify
 from live_trading.models import commands
 from live_trading.models.commands import CommandRecord
@@ -31,8 +29,9 @@ from live_trading.projections import Ledger, apply, verify_read_models
 from live_trading.projections.state import Operation
 from live_trading.runtime import Clock, SystemClock
 from live_trading.runtime.failpoints import FAILPOINT_LOG_VARIABLE, FAILPOINTS_VARIABLE
-from live_trading.simulation.invariants import BrokerExecutionRow, BrokerOrderRow, BrokerRecord, broken
+from live_trading.simulation.invariants import BrokerRecord, broken
 from live_trading.simulation.world import is_at_rest
+from tests.crash.exchange_store import read_record
 from tests.crash.nursery import ROOT, Nursery, Process
 from tests.crash.tape import SYMBOL
 
@@ -106,6 +105,7 @@ class CrashWorld:
     """What outlives an engine, and the engines. Made by :func:`crash_world`."""
 
     def __init__(self, nursery: Nursery, database: AsyncDatabase[dict[str, Any]], url: str, directory: Path) -> None:
+        """``url`` is the database's, for engines."""
         directory.mkdir(parents=True)
         self.database = database
         self.directory = directory
@@ -119,6 +119,7 @@ class CrashWorld:
         self.watched: frozenset[OrderPurpose] = frozenset()
         """The protections that the engine may watch, because the broker cannot hold them."""
         self._exchange: Process | None = None
+        self._options: PaperExchangeOptions | None = None
         self._nursery = nursery
         self._mongo_url = url
         self._numbers = count(1)
@@ -129,8 +130,10 @@ class CrashWorld:
     async def start_exchange(self, options: PaperExchangeOptions) -> None:
         """Start the paper exchange of this world and wait until it can be connected to."""
         log = self.directory / "exchange"
-        self._exchange = await self._nursery.start("exchange", options.arguments(), {}, log)
         ready = options.data_dir / READY_FILE
+        ready.unlink(missing_ok=True)
+        self._options = options
+        self._exchange = await self._nursery.start("exchange", options.arguments(), {}, log)
 
         def is_ready() -> bool:
             assert self._exchange is not None
@@ -141,10 +144,29 @@ class CrashWorld:
         await self.until(is_ready, "the exchange to be ready", watch=None)
         self.exchange_url = json.loads(ready.read_text())["url"]
 
+    @property
+    def exchange(self) -> Process:
+        """The exchange's process."""
+        assert self._exchange is not None
+        return self._exchange
+
+    async def restart_exchange(self) -> None:
+        """Start the exchange that has died again, over its store."""
+        assert self._options is not None
+        await self.start_exchange(self._options)
+
     async def start_engine(
-        self, *, failpoints: str = "", learn: bool = False, lease: float = LEASE, **settings: str
+        self,
+        *,
+        failpoints: str = "",
+        learn: bool = False,
+        lease: float = LEASE,
+        standby: bool = False,
+        mongo_url: str | None = None,
+        **settings: str,
     ) -> Engine:
-        """Start an engine. ``failpoints`` arms them (``name=kill@N``), ``learn`` logs which it passes."""
+        """Start an engine. ``failpoints`` arms them (``name=kill@N``), ``learn`` logs which it passes; ``mongo_url`` is
+        another way to the database."""
         number = len(self.engines) + 1
         log, passed = self.directory / f"engine-{number}", self.directory / f"engine-{number}.failpoints"
         chosen = {
@@ -154,10 +176,11 @@ class CrashWorld:
             **{name.replace("__", "."): value for name, value in settings.items()},
         }
         arguments = ["engine", "--tail", "--json", "--data-dir", str(self.directory / f"data-{number}")]
+        arguments += ["--standby"] if standby else []
         for name, value in chosen.items():
             arguments += ["--set", f"{name}={value}"]
         environment = {
-            "MONGODB_URL": self._mongo_url,
+            "MONGODB_URL": mongo_url or self._mongo_url,
             "MONGODB_DB_NAME": self.database.name,
             FAILPOINTS_VARIABLE: failpoints,
         }
@@ -403,33 +426,7 @@ class CrashWorld:
 
     def broker_record(self) -> BrokerRecord:
         """What the exchange has in its store, read as of one moment."""
-        with closing(sqlite3.connect(f"file:{self.directory / 'exchange' / STORE_FILE}?mode=ro", uri=True)) as store:
-            store.execute("BEGIN")
-            orders = store.execute(
-                "SELECT client_order_id, status, quantity, filled, dormant, limit_price, stop_price FROM orders"
-            ).fetchall()
-            executions = store.execute(
-                "SELECT execution_id, client_order_id, side, price, quantity, commission FROM executions "
-                "WHERE superseded = 0 AND kind <> 'COMMISSION'"
-            ).fetchall()
-            positions = store.execute("SELECT symbol, quantity FROM positions").fetchall()
-        return BrokerRecord(
-            orders=[_order_row(*row) for row in orders],
-            executions=[
-                BrokerExecutionRow(row[0], row[1], Side(row[2]), Decimal(row[3]), Decimal(row[4]), Decimal(row[5]))
-                for row in executions
-            ],
-            positions={symbol: Decimal(quantity) for symbol, quantity in positions},
-        )
-
-
-def _order_row(
-    name: str, status: str, quantity: str, filled: str, dormant: int, limit_price: str | None, stop_price: str | None
-) -> BrokerOrderRow:
-    is_working = status in ("PLACED", "PARTIALLY_FILLED")
-    remaining = Decimal(quantity) - Decimal(filled) if is_working and not dormant else Decimal(0)
-    limit, stop = (None if price is None else Decimal(price) for price in (limit_price, stop_price))
-    return BrokerOrderRow(name, is_working, remaining, limit, stop)
+        return read_record(self.directory / "exchange" / STORE_FILE)
 
 
 def operation_id(operation: Operation) -> str:

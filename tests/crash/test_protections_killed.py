@@ -2,10 +2,8 @@
 by hand or replaced; at brokers that take brackets at once, one by one, and not at all. The next engine covers the
 position to the unit, or closes it, as the policy says."""
 
-import asyncio
-import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pytest
 
 from live_trading.brokers.types import Bracket
 from live_trading.domain.values import CrashRecoveryMode
-from tests.crash.harness import CrashWorld, Ended, NeverCame
+from tests.crash.harness import CrashWorld, Ended
 from tests.crash.protections import (
     MOMENTS,
     Moment,
@@ -24,10 +22,10 @@ from tests.crash.protections import (
     trailing_stop,
     write_rising_tape,
 )
+from tests.crash.tally import KILLED, Tally, run_cases
 from tests.crash.tape import PIP
 from tests.crash.worlds import Worlds
 
-AT_ONCE = int(os.environ.get("LIVE_TRADING_CRASH_AT_ONCE", "5"))
 MODES = [mode.value for mode in CrashRecoveryMode]
 CHOSEN = (
     Moment(trailing_stop, Bracket.ATOMIC, "order.modify.before", 2, by_engine=True),
@@ -45,22 +43,6 @@ CHOSEN = (
 )
 """What every run of the tests dies at, under RESUME: the policy that keeps what it finds, and so must mend it."""
 
-_KILLED = -9
-_TRIES = 3
-
-
-@dataclass(slots=True)
-class Tally:
-    """What came of many moments."""
-
-    moments: int = 0
-    kept: int = 0
-    """Worlds that ended with a position, every unit of it protected."""
-    entries: int = 0
-    orders: int = 0
-    missed: list[str] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-
 
 @pytest.fixture(scope="session")
 def rising_tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -70,50 +52,45 @@ def rising_tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-async def _one(worlds: Worlds, tape: Path, mode: str, moment: Moment, tally: Tally) -> None:
-    """Die at a moment, start again, come to rest, be judged. A story that ended without the moment is told again."""
-    for _ in range(_TRIES):
+@dataclass(slots=True)
+class Death:
+    """Die at a moment, start again, come to rest, be judged."""
+
+    worlds: Worlds
+    tape: Path
+    mode: str
+    moment: Moment
+    tally: Tally
+
+    def __str__(self) -> str:
+        return f"{self.mode}, {self.moment}"
+
+    async def attempt(self) -> bool:
+        async with self.worlds.world(rising(self.tape)) as world:
+            if not await self._dies(world):
+                return False
+            await self._start(world)
+            await self.tally.judge(world, _lost_wishes)
+            return True
+
+    async def _start(self, world: CrashWorld, failpoints: str = "") -> None:
+        await world.start_engine(
+            failpoints=failpoints,
+            broker__paper__bracket=self.moment.bracket.value,
+            risk_management__trailing_stops_at_broker=str(not self.moment.by_engine).lower(),
+        )
+
+    async def _dies(self, world: CrashWorld) -> bool:
+        point = f"{self.moment.point}=kill@{self.moment.at}"
+        await self._start(world, point)
+        code = None
         try:
-            async with worlds.world(rising(tape)) as world:
-                if await _dies(world, mode, moment):
-                    await _judge(world, moment, tally)
-                    return
-        except (AssertionError, Ended, NeverCame, TimeoutError) as error:
-            tally.failures.append(f"{mode}, {moment}: {type(error).__name__} {error} [{world.directory}]")
-            return
-    tally.missed.append(str(moment))
-
-
-async def _dies(world: CrashWorld, mode: str, moment: Moment) -> bool:
-    point = f"{moment.point}=kill@{moment.at}"
-    await _start(world, moment, point)
-    code = None
-    try:
-        await moment.story(world, mode)
-    except Ended as ended:
-        code = ended.code
-    assert code in (None, _KILLED), world.engine.last_words()
-    return code == _KILLED
-
-
-async def _start(world: CrashWorld, moment: Moment, failpoints: str = "") -> None:
-    await world.start_engine(
-        failpoints=failpoints,
-        broker__paper__bracket=moment.bracket.value,
-        risk_management__trailing_stops_at_broker=str(not moment.by_engine).lower(),
-    )
-
-
-async def _judge(world: CrashWorld, moment: Moment, tally: Tally) -> None:
-    await _start(world, moment)
-    await world.come_to_rest()
-    verdict = await world.judge()
-    tally.moments += 1
-    tally.kept += any(operation.quantity for operation in world.operations)
-    tally.entries += verdict.entries
-    tally.orders += verdict.orders
-    problems = verdict.problems + _lost_wishes(world) + await world.end()
-    assert not problems, "; ".join(problems)
+            await self.moment.story(world, self.mode)
+        except Ended as ended:
+            code = ended.code
+        assert code in (None, KILLED), world.engine.last_words()
+        self.tally.kills += code == KILLED
+        return code == KILLED
 
 
 def _lost_wishes(world: CrashWorld) -> list[str]:
@@ -128,21 +105,9 @@ def _lost_wishes(world: CrashWorld) -> list[str]:
 
 
 async def _run(worlds: Worlds, tape: Path, mode: str, moments: Iterable[Moment]) -> Tally:
-    """All moments, a few at a time: most of each is waiting for a dead engine's lease to run out."""
-    tally, turn = Tally(), asyncio.Semaphore(AT_ONCE)
-
-    async def one(moment: Moment) -> None:
-        async with turn:
-            await _one(worlds, tape, mode, moment, tally)
-
-    async with asyncio.TaskGroup() as group:
-        for moment in moments:
-            group.create_task(one(moment))
-    print(
-        f"\nkilled with protections half made, {mode}: {tally.moments} kills, {tally.kept} positions kept and covered, "
-        f"{tally.entries} entries, {tally.orders} orders judged, {len(tally.failures)} failures; "
-        f"not reached: {'; '.join(tally.missed) or 'none'}"
-    )
+    tally = Tally()
+    await run_cases(tally, [Death(worlds, tape, mode, moment, tally) for moment in moments])
+    print("\n" + tally.told(f"killed with protections half made, {mode}"))
     assert not tally.failures, "\n".join(tally.failures)
     return tally
 
@@ -198,6 +163,6 @@ async def test_killed_at_every_moment_at_which_protections_are_half_made(
     mode: str, worlds: Worlds, rising_tape: Path
 ) -> None:
     tally = await _run(worlds, rising_tape, mode, MOMENTS)
-    assert tally.moments >= len(MOMENTS) - len(MOMENTS) // 20, "real processes differ, but not so often"
+    assert tally.judged >= len(MOMENTS) - len(MOMENTS) // 20, "real processes differ, but not so often"
     if mode == CrashRecoveryMode.CLOSE_ALL:
         assert not tally.kept

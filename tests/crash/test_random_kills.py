@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -11,20 +10,11 @@ from live_trading.runtime import SeededIds, Tasks
 from tests.crash.harness import CrashWorld
 from tests.crash.load import create_operations, meddle
 from tests.crash.scenario import played
+from tests.crash.tally import Tally
 from tests.crash.worlds import Worlds
 
 WORLDS = 3
 SEED = os.environ.get("LIVE_TRADING_CRASH_SEED", "1")
-
-
-@dataclass(slots=True)
-class Tally:
-    """What came of it."""
-
-    kills: int = 0
-    entries: int = 0
-    orders: int = 0
-    problems: list[str] = field(default_factory=list)
 
 
 async def _kill_at_random(world: CrashWorld, chance: SeededIds, kills: int, tally: Tally) -> None:
@@ -32,7 +22,7 @@ async def _kill_at_random(world: CrashWorld, chance: SeededIds, kills: int, tall
     tasks = Tasks()
     await world.start_engine()
     await create_operations(world)
-    while tally.kills < kills and not tally.problems:
+    while tally.kills < kills and not tally.failures:
         meddling = tasks.start(meddle(world, chance), "a person who meddles")
         await world.clock.sleep(chance.uniform(0.3, 2.0))
         await world.kill()
@@ -48,30 +38,32 @@ async def _kill_at_random(world: CrashWorld, chance: SeededIds, kills: int, tall
         await asyncio.wait([meddling])
         await world.come_to_rest()
         verdict = await world.judge()
+        tally.judged += 1
         tally.entries, tally.orders = verdict.entries, verdict.orders
-        tally.problems += [f"after kill {tally.kills}: {problem}" for problem in verdict.problems]
+        tally.failures += [f"after kill {tally.kills}: {problem}" for problem in verdict.problems]
         await world.wake_up()
     await tasks.close()
     await world.come_to_rest()
-    tally.problems += await world.end()
+    tally.failures += await world.end()
 
 
-async def _run(worlds: Worlds, tape: Path, kills: int) -> list[Tally]:
+async def _run(worlds: Worlds, tape: Path, kills: int) -> Tally:
     async def one(number: int) -> Tally:
-        tally = Tally()
+        tally = Tally(cases=1)
         async with worlds.world(played(tape)) as world:
             await _kill_at_random(world, SeededIds(f"{SEED}/{number}"), kills, tally)
-            assert not tally.problems, f"{tally.problems} [{world.directory}]"
+            assert not tally.failures, f"{tally.failures} [{world.directory}]"
         return tally
 
-    return list(await asyncio.gather(*(one(number) for number in range(WORLDS))))
+    whole = Tally()
+    for tally in await asyncio.gather(*(one(number) for number in range(WORLDS))):
+        whole.add(tally)
+    return whole
 
 
-def _judge(tallies: list[Tally], least: int) -> None:
-    kills, entries = sum(tally.kills for tally in tallies), sum(tally.entries for tally in tallies)
-    orders = sum(tally.orders for tally in tallies)
-    print(f"\nkilled at random moments under load: {kills} kills, {entries} entries, {orders} orders judged")
-    assert kills >= least
+def _judge(tally: Tally, least: int) -> None:
+    print("\n" + tally.told("killed at random moments under load"))
+    assert tally.kills >= least
 
 
 @pytest.mark.crash

@@ -26,8 +26,13 @@ class Worlds:
     async def world(self, options: Callable[[Path], PaperExchangeOptions]) -> AsyncIterator[CrashWorld]:
         """A new one; its files and database stay when the block fails, to be looked into."""
         name = f"crash_{next(_numbers)}"
-        async with crash_world(self._nursery, self._client[name], self._url, self._directory / name, options) as world:
-            yield world
+        directory = self._directory / name
+        try:
+            async with crash_world(self._nursery, self._client[name], self._url, directory, options) as world:
+                yield world
+        except Exception as error:
+            error.add_note(f"[{directory}]")
+            raise
 
     async def close(self) -> None:
         await self._client.close()
