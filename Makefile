@@ -1,6 +1,6 @@
 # Every target sets up what it needs in .venv first; a second run finds it done.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-crash-full check bench lock format clean
+.PHONY: help setup run test test-crash-full chaos chaos-nightly check bench lock format clean
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 export PYTHON
@@ -19,6 +19,12 @@ test: setup ## run every test; ARGS="…" are passed on to pytest
 
 test-crash-full: setup ## kill engines and mongod at every single moment; hours of it
 	@$(PY) -m pytest -m crash_full -s $(ARGS)
+
+chaos: setup ## kill, freeze and cut off all processes at random under load, 100 kills; some 20 minutes
+	@$(PY) -m pytest -m crash_full -s tests/crash/test_chaos.py $(ARGS)
+
+chaos-nightly: setup ## the same with 1,000 kills, and 60 fail-overs of a replica set; hours of it
+	@LIVE_TRADING_CHAOS_KILLS=1000 $(PY) -m pytest -m crash_full -s tests/crash/test_chaos.py tests/crash/test_fail_over.py $(ARGS)
 
 check: setup ## lint, types, import rules, and that the generated files are up to date
 	@scripts/check.sh

@@ -138,6 +138,33 @@ def test_engine_that_was_replaced_while_frozen_ends_with_75(start: Start, tmp_pa
     assert processes_of(tmp_path) == []
 
 
+def test_standby_is_shown_by_doctor_and_takes_over_from_one_that_was_killed(
+    start: Start, command: Command, tmp_path: Path
+) -> None:
+    first = start("engine", "--tail", "--data-dir", tmp_path, *FAST)
+    first.until("RECOVERY_COMPLETED")
+    second = start("engine", "--standby", "--tail", "--data-dir", tmp_path, *FAST)
+    second.until("standing by, warm")
+
+    def shown() -> str:
+        checks = command("doctor", "--data-dir", tmp_path, "--json").data["checks"]
+        (check,) = [check for check in checks if check["name"] == "standby"]
+        assert check["level"] == "ok"
+        return str(check["text"])
+
+    eventually(lambda: f"process {second.process.pid} on " in shown())
+    assert "stands by since" in shown()
+    assert "(0 behind)" in shown()
+    first.kill()
+    second.until("RECOVERY_COMPLETED")
+    assert shown().startswith("none stands by")
+    one, two = entries(command, tmp_path, "ENGINE_STARTED")
+    assert f"#{first.process.pid} " in two["action_data"]["took_over_from"]
+    assert one["action_data"]["took_over_from"] == ""
+    assert second.stop() == 0
+    assert processes_of(tmp_path) == []
+
+
 def write_ticks(path: Path, minutes: int) -> int:
     """A made-up day of quotes that goes up and down; how many."""
     began = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)

@@ -123,6 +123,7 @@ class CrashWorld:
         self._nursery = nursery
         self._mongo_url = url
         self._numbers = count(1)
+        self._engine_numbers = count(1)
         self._looking = asyncio.Lock()
 
     # ---- processes --------------------------------------------------------------------------------------------------
@@ -167,7 +168,7 @@ class CrashWorld:
     ) -> Engine:
         """Start an engine. ``failpoints`` arms them (``name=kill@N``), ``learn`` logs which it passes; ``mongo_url`` is
         another way to the database."""
-        number = len(self.engines) + 1
+        number = next(self._engine_numbers)
         log, passed = self.directory / f"engine-{number}", self.directory / f"engine-{number}.failpoints"
         chosen = {
             "broker.paper.url": self.exchange_url,

@@ -33,11 +33,13 @@ def synthetic(seed: int) -> Callable[[Path], PaperExchangeOptions]:
     return lambda directory: replace(base, data_dir=directory)
 
 
-async def create_operations(world: CrashWorld) -> None:
-    """One of each kind, the policies in turn."""
-    for number, (strategy, short) in enumerate(_OPERATIONS):
+async def create_operations(world: CrashWorld, of_each: int = 1) -> None:
+    """So many of each kind, the policies in turn. A market in the clock's own time wants more of them."""
+    for number, (strategy, short) in enumerate(_OPERATIONS * of_each):
         command = await world.create_operation(
-            strategy, crash_recovery_mode=MODES[number % 3], strategy_config={"short": short}
+            strategy,
+            crash_recovery_mode=MODES[number % 3],
+            strategy_config={"short": short},
         )
         answer = await world.answer(command)
         assert answer.result is not None, answer.error

@@ -1,0 +1,50 @@
+"""Engine, standby, exchange and mongod are killed, frozen and cut off at random under load. At the end the exchange's
+own store and the journal agree to the last fill, and nothing that any engine was told is durable is lost."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from live_trading.runtime import Runtime, SeededIds
+from tests.crash.chaos import Toll, chaos_world
+from tests.crash.nursery import Nursery
+from tests.crash.tally import Tally
+
+SEED = os.environ.get("LIVE_TRADING_CRASH_SEED", "1")
+KILLS = int(os.environ.get("LIVE_TRADING_CHAOS_KILLS", "100"))
+"""Of the long run."""
+_KILLS_IN_A_WORLD = 25
+
+
+async def _run(nursery: Nursery, directory: Path, runtime: Runtime, kills: int) -> None:
+    """World after world, each from a seed of its own that is told first."""
+    tally, toll = Tally(), Toll()
+    number = 0
+    while toll.kills < kills:
+        seed = f"{SEED}/{number}"
+        print(f"\nchaos, seed {seed}", flush=True)
+        async with chaos_world(nursery, directory / f"chaos-{number}", runtime, SeededIds(seed)) as chaos:
+            tally.cases += 1
+            await chaos.rage(min(_KILLS_IN_A_WORLD, kills - toll.kills))
+            await chaos.settle(tally)
+            toll.add(chaos.toll)
+        print(chaos.toll.told(), flush=True)
+        number += 1
+    print(f"{tally.told('chaos of real processes')}\n{toll.told()}")
+    assert toll.kills >= kills
+
+
+@pytest.mark.crash
+@pytest.mark.timeout(240)
+async def test_chaos_for_a_while_loses_and_doubles_nothing(nursery: Nursery, tmp_path: Path, runtime: Runtime) -> None:
+    await _run(nursery, tmp_path, runtime, 4)
+
+
+@pytest.mark.crash
+@pytest.mark.crash_full
+@pytest.mark.timeout(0)
+async def test_chaos_for_a_hundred_kills_or_more_loses_and_doubles_nothing(
+    nursery: Nursery, tmp_path: Path, runtime: Runtime
+) -> None:
+    await _run(nursery, tmp_path, runtime, KILLS)
