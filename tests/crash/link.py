@@ -5,6 +5,8 @@ arrives afterwards, perhaps from somebody who has long given up), or be slow.
 """
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
@@ -64,12 +66,12 @@ class Link:
 
     def _break(self) -> None:
         for end in list(self._ends):
-            end.transport.abort()
+            _reset(end)
         self._ends.clear()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._is_cut:
-            writer.transport.abort()
+            _reset(writer)
             return
         self._tasks.start(self._serve(reader, writer), "link")
 
@@ -77,7 +79,7 @@ class Link:
         try:
             there, back = await asyncio.open_connection(*self._target())
         except OSError:
-            writer.transport.abort()  # as where nobody listens
+            _reset(writer)  # as where nobody listens
             return
         ends = {writer, back}
         self._ends |= ends
@@ -99,3 +101,10 @@ class Link:
                 await writer.drain()
             await self._open.wait()
             writer.write_eof()
+
+
+def _reset(end: asyncio.StreamWriter) -> None:
+    """Break a connection with a reset: its other end is told that it is broken, not that all was said."""
+    if not end.transport.is_closing():
+        end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    end.transport.abort()
