@@ -38,8 +38,6 @@ _AGAIN_SECONDS = 0.2
 _SHORT, _LONG = 0.3, 4.0
 """How long a freeze or a fault of a link lasts: from nothing that matters to more than twice the lease."""
 _PROGRESS_SECONDS = 40.0
-_ORDERS = 3
-"""Orders that must be requested after one round before the next."""
 
 
 @dataclass(slots=True)
@@ -130,14 +128,14 @@ class Chaos:
     async def close(self) -> None:
         await self._tasks.close()
 
-    async def rage(self, kills: int) -> None:
-        """Round after round: one to three things at once, then all is mended and orders must be sent again."""
+    async def rage(self, kills: int, orders: int) -> None:
+        """Round after round: one to three things at once, then all is mended and so many orders must be sent again."""
         meddling = self._tasks.start(meddle(self.world, self._chance), "a person who meddles")
         while self.toll.kills < kills:
             await self.world.clock.sleep(self._chance.uniform(0.2, 1.0))
             faults = [self._pick()() for _ in range(1 + int(self._chance.uniform(0, 2.999)))]
             await asyncio.gather(*faults)
-            await self._until_orders()
+            await self._until_orders(orders)
         meddling.cancel()
         await asyncio.wait([meddling])
 
@@ -207,11 +205,11 @@ class Chaos:
             said = [seat.engine.last_words()[-1500:] for seat in self._seats if seat.engine is not None]
             raise NeverCame(f"{error}; the engines say: {said}") from None
 
-    async def _until_orders(self) -> None:
+    async def _until_orders(self, orders: int) -> None:
         began, seen = self.world.clock.monotonic(), len(self.world.entries)
         await self._until(lambda: bool(self.world.since(seen, "ORDER_REQUESTED")), "an order")
         self.toll.longest = max(self.toll.longest, self.world.clock.monotonic() - began)
-        await self._until(lambda: len(self.world.since(seen, "ORDER_REQUESTED")) >= _ORDERS, "orders")
+        await self._until(lambda: len(self.world.since(seen, "ORDER_REQUESTED")) >= orders, f"{orders} orders")
 
     async def _until_stands_by(self, seat: Seat) -> None:
         clock = self.world.clock

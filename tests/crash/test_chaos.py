@@ -17,7 +17,7 @@ KILLS = int(os.environ.get("LIVE_TRADING_CHAOS_KILLS", "100"))
 _KILLS_IN_A_WORLD = 25
 
 
-async def _run(nursery: Nursery, directory: Path, runtime: Runtime, kills: int) -> None:
+async def _run(nursery: Nursery, directory: Path, runtime: Runtime, kills: int, orders: int = 8) -> None:
     """World after world, each from a seed of its own that is told first."""
     tally, toll = Tally(), Toll()
     number = 0
@@ -26,7 +26,7 @@ async def _run(nursery: Nursery, directory: Path, runtime: Runtime, kills: int) 
         print(f"\nchaos, seed {seed}", flush=True)
         async with chaos_world(nursery, directory / f"chaos-{number}", runtime, SeededIds(seed)) as chaos:
             tally.cases += 1
-            await chaos.rage(min(_KILLS_IN_A_WORLD, kills - toll.kills))
+            await chaos.rage(min(_KILLS_IN_A_WORLD, kills - toll.kills), orders)
             await chaos.settle(tally)
             toll.add(chaos.toll)
         print(chaos.toll.told(), flush=True)
@@ -38,7 +38,7 @@ async def _run(nursery: Nursery, directory: Path, runtime: Runtime, kills: int) 
 @pytest.mark.crash
 @pytest.mark.timeout(240)
 async def test_chaos_for_a_while_loses_and_doubles_nothing(nursery: Nursery, tmp_path: Path, runtime: Runtime) -> None:
-    await _run(nursery, tmp_path, runtime, 4)
+    await _run(nursery, tmp_path, runtime, kills=4, orders=3)
 
 
 @pytest.mark.crash
