@@ -62,11 +62,11 @@ class Toll:
         self.longest = max(self.longest, other.longest)
 
     def told(self) -> str:
-        """Two lines for people."""
+        """Two lines for people, of worlds that were judged good."""
         done = ", ".join(f"{what} {count}" for what, count in sorted(self.done.items()))
         return (
-            f"  {done}\n  {self.acknowledged} entries known to be acknowledged, none lost; {self.epochs} epochs; "
-            f"orders again after {self.longest:.1f} s at most"
+            f"  {done}\n  {self.acknowledged} entries known to be acknowledged, none lost; no order doubled or lost, "
+            f"no position unprotected; {self.epochs} epochs; orders again after {self.longest:.1f} s at most"
         )
 
 

@@ -2,12 +2,15 @@
 own store and the journal agree to the last fill, and nothing that any engine was told is durable is lost."""
 
 import os
+from math import ceil
 from pathlib import Path
 
 import pytest
 
 from live_trading.runtime import Runtime, SeededIds
+from live_trading.runtime.tasks import TaskFailed
 from tests.crash.chaos import Toll, chaos_world
+from tests.crash.harness import Ended, NeverCame
 from tests.crash.nursery import Nursery
 from tests.crash.tally import Tally
 
@@ -18,20 +21,25 @@ _KILLS_IN_A_WORLD = 25
 
 
 async def _run(nursery: Nursery, directory: Path, runtime: Runtime, kills: int, orders: int = 8) -> None:
-    """World after world, each from a seed of its own that is told first."""
+    """World after world, each from a seed of its own that is told first. One that fails does not end the others."""
     tally, toll = Tally(), Toll()
-    number = 0
-    while toll.kills < kills:
+    for number in range(ceil(kills / _KILLS_IN_A_WORLD)):
         seed = f"{SEED}/{number}"
         print(f"\nchaos, seed {seed}", flush=True)
-        async with chaos_world(nursery, directory / f"chaos-{number}", runtime, SeededIds(seed)) as chaos:
-            tally.cases += 1
-            await chaos.rage(min(_KILLS_IN_A_WORLD, kills - toll.kills), orders)
-            await chaos.settle(tally)
+        tally.cases += 1
+        share = min(_KILLS_IN_A_WORLD, kills - number * _KILLS_IN_A_WORLD)
+        try:
+            async with chaos_world(nursery, directory / f"chaos-{number}", runtime, SeededIds(seed)) as chaos:
+                await chaos.rage(share, orders)
+                await chaos.settle(tally)
+        except (AssertionError, Ended, NeverCame, TaskFailed, TimeoutError) as error:
+            tally.failures.append(f"seed {seed}: {type(error).__name__} {error} {' '.join(error.__notes__)}")
+            print(tally.failures[-1], flush=True)
+        else:
             toll.add(chaos.toll)
-        print(chaos.toll.told(), flush=True)
-        number += 1
+            print(chaos.toll.told(), flush=True)
     print(f"{tally.told('chaos of real processes')}\n{toll.told()}")
+    assert not tally.failures, "\n".join(tally.failures)
     assert toll.kills >= kills
 
 
