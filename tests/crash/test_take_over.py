@@ -15,7 +15,7 @@ _FENCED = 75
 
 
 @dataclass(slots=True)
-class Tally:
+class Replacements:
     """What came of it; times in seconds."""
 
     took: list[float] = field(default_factory=list)
@@ -24,7 +24,7 @@ class Tally:
     orders: int = 0
 
 
-async def _replace(world: CrashWorld, leader: Engine, tally: Tally) -> Engine:
+async def _replace(world: CrashWorld, leader: Engine, tally: Replacements) -> Engine:
     """Freeze the leader, see the standby take over and trade, thaw the frozen one and see it end."""
     standby = await world.start_engine(standby=True)
     await world.until(lambda: _stands_by(standby), "the second engine to stand by", watch=standby)
@@ -62,8 +62,8 @@ def _left_to_fold(engine: Engine) -> int:
     return int(said["to"] - said["folded"])
 
 
-async def _run(worlds: Worlds, rounds: int) -> Tally:
-    tally = Tally()
+async def _run(worlds: Worlds, rounds: int) -> Replacements:
+    tally = Replacements()
     async with worlds.world(synthetic(7)) as world:
         leader = await world.start_engine()
         await world.recovered(leader)
