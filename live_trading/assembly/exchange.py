@@ -15,6 +15,7 @@ import structlog
 from live_trading.assembly.service import BrokerFactory
 from live_trading.brokers.base import BrokerAdapter, SendGuard
 from live_trading.brokers.errors import Fatal
+from live_trading.brokers.http_transport import BrokerTransport
 from live_trading.brokers.paper import PaperBroker
 from live_trading.brokers.types import Bracket
 from live_trading.config import BrokerType, Settings
@@ -131,7 +132,8 @@ def _is_ours(pid: int, *, only_children: bool) -> bool:
 async def exchange_health(url: str) -> dict[str, Any]:
     """What the exchange at ``url`` says of itself; :class:`Fatal` when there is none."""
     try:
-        async with asyncio.timeout(_HEALTH_SECONDS), httpx.AsyncClient(trust_env=False) as client:
+        transport = BrokerTransport()
+        async with asyncio.timeout(_HEALTH_SECONDS), httpx.AsyncClient(transport=transport, trust_env=False) as client:
             response = await client.get(f"{url}/v1/health")
             response.raise_for_status()
             health = response.json()

@@ -18,6 +18,7 @@ from websockets.exceptions import WebSocketException
 
 from live_trading.brokers.base import BrokerAdapter, SendGuard
 from live_trading.brokers.errors import Fatal, InDoubt, Retryable
+from live_trading.brokers.http_transport import BrokerTransport
 from live_trading.brokers.lesser import as_lesser
 from live_trading.brokers.linked_bracket import place_linked
 from live_trading.brokers.paper_stream import PaperStream
@@ -107,7 +108,7 @@ class PaperBroker(BrokerAdapter):
         self._http = httpx.AsyncClient(
             base_url=self._url,
             timeout=httpx.Timeout(self._request_timeout, connect=_CONNECT_SECONDS),
-            limits=httpx.Limits(max_connections=16, keepalive_expiry=30.0),
+            transport=BrokerTransport(limits=httpx.Limits(max_connections=16, keepalive_expiry=30.0)),
             trust_env=False,
         )
         self._epoch += 1
