@@ -221,8 +221,8 @@ class _Life:
         self._runtime = service.runtime()
         self._side = Tasks()  # what outlives the engine's own tasks at a clean end
         self._database = service.storage.database
-        self._archive = archive_directory(service.settings)
-        self._reader = ArchivedJournalReader(self._database, self._archive, self._runtime.clock)
+        self._segments = archive_directory(service.settings)
+        self._reader = ArchivedJournalReader(self._database, self._segments, self._runtime.clock)
         self._snapshots = ArchivedSnapshots(self._database, self._reader.archive)
         self._warm: WarmStandby | None = None
 
@@ -289,7 +289,7 @@ class _Life:
         restored = await self._unless_stopped(self._restore(journal.head))
         if restored is None:
             return
-        reader = ArchivedJournalReader(self._database, self._archive, clock, batch_size=_BATCH_BESIDE_TRADING)
+        reader = ArchivedJournalReader(self._database, self._segments, clock, batch_size=_BATCH_BESIDE_TRADING)
         if self._service.on_entries is not None:
             started = await reader.entry(journal.head.sequence_number)
             self._service.on_entries([started] if started is not None else [])
