@@ -46,6 +46,7 @@ from live_trading.journal.mongo_store import INCOMING, JOURNAL, LEASES, ORIGIN
 from live_trading.journal.snapshots import CHUNKS, SNAPSHOTS
 from live_trading.models.commands import COMMANDS
 from live_trading.models.marks import POSITION_MARKS
+from live_trading.models.standbys import STANDBYS
 from live_trading.projections.checkpoint import PROJECTIONS
 from live_trading.projections.documents import DOCUMENTS_VERSION, take_changes
 from live_trading.projections.ledger import Ledger
@@ -58,7 +59,7 @@ FORMAT_VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
 JOURNAL_FILE: Final = "journal.bson.gz"
 
-_NOT_COPIED: Final = frozenset((JOURNAL, INCOMING, ORIGIN, LEASES, PROJECTIONS, POSITION_MARKS, *COLLECTIONS))
+_NOT_COPIED: Final = frozenset((JOURNAL, INCOMING, ORIGIN, LEASES, PROJECTIONS, POSITION_MARKS, STANDBYS, *COLLECTIONS))
 _BARS: Final = frozenset(size.collection for size in BarSize) | {"market_data_gaps"}
 _RAW: Final[CodecOptions[RawBSONDocument]] = CodecOptions(document_class=RawBSONDocument)
 
