@@ -27,8 +27,10 @@ from tests.crash.tally import Tally
 WAYS = ("killed", "stepped down", "frozen")
 LEASE = 10.0
 """The default: a fail-over is shorter, and is ridden out."""
+_PATIENT = 30.0
+"""Of the test that runs with all others, on machines that may be busy: no fail-over takes as long."""
 _APPENDERS = 5
-_WITHIN = 30.0
+_WITHIN = 45.0
 
 
 class DoubtfulStore(MongoStore):
@@ -63,10 +65,10 @@ class Notes:
 
 
 @asynccontextmanager
-async def _written(database: AsyncDatabase[dict[str, Any]], runtime: Runtime) -> AsyncIterator[Notes]:
+async def _written(database: AsyncDatabase[dict[str, Any]], runtime: Runtime, lease: float) -> AsyncIterator[Notes]:
     """A journal beside the engine's, under load for as long as the block lasts; then everything it told is there."""
     store = DoubtfulStore(database, runtime.clock)
-    writer = await open_writer(store, Opener("notes", "a", "1"), runtime, lease_ttl=LEASE)
+    writer = await open_writer(store, Opener("notes", "a", "1"), runtime, lease_ttl=max(lease, LEASE))
     notes, tasks = Notes(writer, store), Tasks()
     for name in range(_APPENDERS):
         tasks.start(notes.append(name, runtime), f"appender {name}")
@@ -114,7 +116,7 @@ async def _run(nursery: Nursery, directory: Path, runtime: Runtime, ways: Sequen
                 await world.start_engine(lease=lease)
                 await world.recovered()
                 await create_operations(world, of_each=2)
-                async with _written(client["notes"], runtime) as notes:
+                async with _written(client["notes"], runtime, lease) as notes:
                     took = [await _fail_over(replicas, world, notes, way) for way in ways]
                 await tally.judge(world)
                 starts = len(world.since(0, "ENGINE_STARTED"))
@@ -135,7 +137,7 @@ async def _run(nursery: Nursery, directory: Path, runtime: Runtime, ways: Sequen
 async def test_engine_and_writer_ride_out_a_primary_killed_stepped_down_and_frozen(
     nursery: Nursery, tmp_path: Path, runtime: Runtime
 ) -> None:
-    await _run(nursery, tmp_path, runtime, WAYS)
+    await _run(nursery, tmp_path, runtime, WAYS, lease=_PATIENT)
 
 
 @pytest.mark.crash
