@@ -82,8 +82,9 @@ def kill_switch_in_memory(stack: ExitStack) -> None:
 
 
 def paused_operations_trade(stack: ExitStack) -> None:
-    """The Gatekeeper lets entries of paused operations pass."""
+    """The Gatekeeper lets entries of paused operations pass, and nobody looks again before they are sent."""
     put(stack, rules.OperationNotActive, "refusal", lambda *_: None)
+    put(stack, OrderManager, "_forbids", lambda *_: None)
 
 
 def snapshot_of_another_moment(stack: ExitStack) -> None:
