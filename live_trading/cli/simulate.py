@@ -13,7 +13,7 @@ from rich.table import Table
 from live_trading.cli.exits import Exit
 from live_trading.cli.shell import Answer, Shell
 from live_trading.domain.errors import InvalidInput
-from live_trading.simulation.campaign import Hunt, Tally, World, hunt_all, run_many, silence
+from live_trading.simulation.campaign import Hunt, Tally, Verdict, hunt_all, run_many, silence
 from live_trading.simulation.plans import Plan, plan
 from live_trading.simulation.shrink import shrink
 from live_trading.simulation.swarm import Judgement, run, story
@@ -103,7 +103,7 @@ def _many(shell: Shell, seeds: range, jobs: int | None) -> Answer:
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("seeds", total=len(seeds))
 
-        def on_world(world: World) -> None:
+        def on_world(world: Verdict) -> None:
             progress.advance(task)
             if world.problems:
                 progress.console.print(f"seed {world.seed}: {world.problems[0]}", markup=False)

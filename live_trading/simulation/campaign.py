@@ -18,8 +18,8 @@ _LIVED_TWICE: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """What one world came to, without its journal."""
+class Verdict:
+    """What one world came to: its judgement without its journal, small enough to send between processes."""
 
     seed: int
     problems: list[str]
@@ -41,7 +41,7 @@ class Tally:
     failures: dict[int, list[str]] = field(default_factory=dict)
     """Problems by seed."""
 
-    def add(self, world: World) -> None:
+    def add(self, world: Verdict) -> None:
         """Count one in."""
         self.worlds += 1
         self.entries += world.entries
@@ -63,13 +63,13 @@ class Tally:
         }
 
 
-def one(seed: int) -> World:
+def one(seed: int) -> Verdict:
     """Live through the plan of one seed."""
     judged = run(plan(seed))
-    return World(seed, judged.problems, len(judged.entries), judged.engines, judged.deaths, judged.happened)
+    return Verdict(seed, judged.problems, len(judged.entries), judged.engines, judged.deaths, judged.happened)
 
 
-def run_many(seeds: Iterable[int], jobs: int | None = None, on_world: Callable[[World], None] | None = None) -> Tally:
+def run_many(seeds: Iterable[int], jobs: int | None = None, on_world: Callable[[Verdict], None] | None = None) -> Tally:
     """Live through the plans of all seeds, on ``jobs`` processes (None: one a core)."""
     tally = Tally()
     context = multiprocessing.get_context("spawn")

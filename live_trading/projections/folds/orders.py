@@ -254,7 +254,10 @@ def _show(ledger: Ledger, operation: Operation, order: Order, entry: Entry) -> N
     """Note that an order and its operation changed. A closed one that holds something again is to be closed again: a
     fill came late, or the broker took one back."""
     if operation.status is OperationStatus.CLOSED and operation.quantity:
-        operation.status, operation.status_reason = OperationStatus.CLOSING, f"entry {entry.sequence_number}"
+        operation.status, operation.status_reason = (
+            OperationStatus.CLOSING,
+            "it holds something again since it was closed",
+        )
         operation.closed_at = None
     order.touched = entry.sequence_number
     ledger.order_changed(order)

@@ -45,7 +45,7 @@ _ALL: Final[tuple[Apply, ...]] = (
     in_recovery.paused_operations_trade,
     in_recovery.snapshot_of_another_moment,
     in_recovery.fold_looks_at_the_clock,
-    in_recovery.placed_is_filled,
+    in_recovery.placing_not_told,
 )
 MUTANTS: Final = {apply.__name__: Mutant(apply.__name__, apply) for apply in _ALL}
 """Every mutant, by name."""

@@ -113,7 +113,7 @@ def fold_looks_at_the_clock(stack: ExitStack) -> None:
     stack.enter_context(patch.dict(fold._HANDLERS, {"ORDER_PLACED": looking}))
 
 
-def placed_is_filled(stack: ExitStack) -> None:
+def placing_not_told(stack: ExitStack) -> None:
     """An order that the broker has taken is not marked as placed when its answer comes."""
 
     async def silent(self: OrderManager, orders: Any, answer: Any) -> None:
