@@ -47,7 +47,7 @@ class WarmStandby:
         self._folded: Folded | None = None
         self._began = 0
         self._tasks = Tasks()
-        self._following: asyncio.Task[Any] | None = None
+        self._following = Tasks()
         self._announcing: asyncio.Task[Any] | None = None
         self._leaving = asyncio.Event()
 
@@ -58,15 +58,13 @@ class WarmStandby:
 
     def start(self) -> None:
         """Begin to follow, and to say so."""
-        self._following = self._tasks.start(self._follow(), "standby: follow")
+        self._following.start(self._follow(), "standby: follow")
         self._announcing = self._tasks.start(self._announce(), "standby: announce")
 
     async def take_over(self, head: Head) -> Restored:
         """The ledger as of ``head``, now that the journal is ours: what is folded, and what came since."""
         self._leaving.set()
-        if self._following is not None:
-            self._following.cancel()
-            await asyncio.wait([self._following])
+        await self._following.close()
         failpoint("standby.take_over")
         _log.info("taking over", folded=self.sequence_number, to=head.sequence_number)
         return await restore_ledger(self._reader, self._snapshots, head, self._folded, self._began)
@@ -76,6 +74,7 @@ class WarmStandby:
         self._leaving.set()
         if self._announcing is not None:
             await asyncio.wait([self._announcing])  # each of its words is bounded
+        await self._following.close()
         await self._tasks.close()
 
     # ---- following --------------------------------------------------------------------------------------------------

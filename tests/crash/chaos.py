@@ -130,15 +130,15 @@ class Chaos:
 
     async def rage(self, kills: int, orders: int) -> None:
         """Round after round: one to three things at once, then all is mended and so many orders must be sent again."""
-        meddling = self._tasks.start(meddle(self.world, self._chance), "a person who meddles")
+        meddling = Tasks()
+        meddling.start(meddle(self.world, self._chance), "a person who meddles")
         while self.toll.kills < kills:
             await self.world.clock.sleep(self._chance.uniform(0.2, 1.0))
             faults = [self._pick()() for _ in range(1 + int(self._chance.uniform(0, 2.999)))]
             await asyncio.gather(*faults)
             await self._until_orders(orders)
-        while not meddling.done():  # a cancellation may be lost in the driver (see Tasks.close): ask again
-            meddling.cancel()
-            await asyncio.wait([meddling], timeout=1)
+        assert meddling.failure is None, meddling.failure
+        await meddling.close()
 
     async def settle(self, tally: Tally) -> None:
         """One engine trades, the other stands by and says so; that one leaves, and the world is judged."""

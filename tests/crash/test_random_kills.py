@@ -19,11 +19,11 @@ SEED = os.environ.get("LIVE_TRADING_CRASH_SEED", "1")
 
 async def _kill_at_random(world: CrashWorld, chance: SeededIds, kills: int, tally: Tally) -> None:
     """Each time: trade, die, (die again while recovering,) recover, come to rest, be judged, trade on."""
-    tasks = Tasks()
     await world.start_engine()
     await create_operations(world)
     while tally.kills < kills and not tally.failures:
-        meddling = tasks.start(meddle(world, chance), "a person who meddles")
+        meddling = Tasks()
+        meddling.start(meddle(world, chance), "a person who meddles")
         await world.clock.sleep(chance.uniform(0.3, 2.0))
         await world.kill()
         tally.kills += 1
@@ -34,15 +34,14 @@ async def _kill_at_random(world: CrashWorld, chance: SeededIds, kills: int, tall
             tally.kills += 1
         await world.start_engine()
         await world.recovered()
-        meddling.cancel()
-        await asyncio.wait([meddling])
+        assert meddling.failure is None, meddling.failure
+        await meddling.close()
         await world.come_to_rest()
         verdict = await world.judge()
         tally.judged += 1
         tally.entries, tally.orders = verdict.entries, verdict.orders
         tally.failures += [f"after kill {tally.kills}: {problem}" for problem in verdict.problems]
         await world.wake_up()
-    await tasks.close()
     await world.come_to_rest()
     tally.failures += await world.end()
 
