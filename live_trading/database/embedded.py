@@ -50,7 +50,9 @@ class EmbeddedMongo:
         self._lock: int | None = None
         self._watch: Task[Any] | None = None
         self.deaths = 0
-        """How often it died without our doing."""
+        """How often it died without our doing, before it was ready included."""
+        self._mourned: int | None = None
+        """The process whose death was counted last."""
         self.problem: str | None = None
         """Why it cannot be started again just now; None when all is well."""
 
@@ -235,10 +237,11 @@ class EmbeddedMongo:
                 if not self.is_owner:
                     self._try_lock()
                 continue
+            if self.process_id != self._mourned:
+                self._mourned = self.process_id
+                self.deaths += 1
+                _log.warning("mongod died; starting it again", directory=str(self._directory))
             try:
-                if self.problem is None:
-                    self.deaths += 1
-                    _log.warning("mongod died; starting it again", directory=str(self._directory))
                 await self._bring_up()
             except (DatabaseError, OSError) as error:
                 self.problem = str(error)

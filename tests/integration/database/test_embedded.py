@@ -142,6 +142,24 @@ async def test_a_second_process_joins_and_takes_over_when_the_first_has_gone(tmp
     await second.stop()
 
 
+async def test_one_that_dies_again_while_it_comes_up_is_counted_and_started_once_more(
+    tmp_path: Path, runtime: Runtime
+) -> None:
+    mongo = EmbeddedMongo(tmp_path, runtime)
+    url = await mongo.start()
+    await insert(url, "kept")
+    for deaths in (1, 2, 3):  # each but the first hits one that accepts no writes yet
+        killed = mongo.process_id
+        assert killed is not None
+        os.kill(killed, signal.SIGKILL)
+        async with asyncio.timeout(20):
+            while mongo.deaths < deaths or mongo.process_id == killed:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    assert await names(url) == ["kept"]
+    assert (mongo.deaths, mongo.problem) == (3, None)
+    await mongo.stop()
+
+
 async def test_one_that_joined_leaves_it_running_when_it_goes(tmp_path: Path, runtime: Runtime) -> None:
     first, second = EmbeddedMongo(tmp_path, runtime), EmbeddedMongo(tmp_path, runtime)
     url = await first.start()
