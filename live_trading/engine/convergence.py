@@ -36,7 +36,7 @@ from live_trading.domain.values import (
 from live_trading.engine.context import EngineContext
 from live_trading.engine.moves import settle_moves
 from live_trading.orders.order_manager import OrderPlan, protection_set
-from live_trading.orders.protections import Protection, protection_prices
+from live_trading.orders.protections import Protection, given_purposes, last_price, last_protection, protection_prices
 from live_trading.orders.trailing import trailing_distance
 from live_trading.orders.watched import cannot_rest, watched
 from live_trading.projections.state import Discrepancy, ExitIntent, Operation, Order
@@ -212,7 +212,7 @@ class Convergence:
         if protections and (not session.broker.capabilities.oca or group is None or failed > 2):
             await self._cancel(protections, "making way for the exit")
             return
-        if group is None and self._wants_protection and not await self._is_sure(operation):
+        if group is None and self._wanted_purposes(operation) and not await self._is_sure(operation):
             return
         plan = OrderPlan(
             side=Side.SELL if operation.quantity > 0 else Side.BUY,
@@ -231,10 +231,9 @@ class Convergence:
         since = takewhile(lambda order: order.number > intent.number, reversed(operation.orders.values()))
         return sum(order.purpose is OrderPurpose.EXIT and order.status in ended for order in since)
 
-    @property
-    def _wants_protection(self) -> bool:
-        settings = self._runner.settings
-        return settings.stop_loss_type is not None or settings.take_profit_type is not None
+    def _wanted_purposes(self, operation: Operation) -> frozenset[OrderPurpose]:
+        """What guards the open position: what the settings ask for, and what its entry's signal or a person gave it."""
+        return self._runner.settings.protections | given_purposes(operation)
 
     async def _is_sure(self, operation: Operation) -> bool:
         """Whether the broker, asked now, has nothing to tell about the operation that the ledger does not know.
@@ -264,7 +263,7 @@ class Convergence:
         """A position whose stop or target is missing gets it again; where that cannot be, the position is closed.
 
         Whether none was missing."""
-        wanted = self._runner.settings.protections
+        wanted = self._wanted_purposes(operation)
         kept = cannot_rest(self._context.session(operation).broker.capabilities, wanted, attached=False)
         has = {order.purpose for order in protections}
         shown = {OrderPurpose.STOP_LOSS: operation.stop_loss, OrderPurpose.TAKE_PROFIT: operation.take_profit}
@@ -322,8 +321,8 @@ class Convergence:
         """Where the stop and target were, else where the settings put them now. ``kept``: those without an order."""
         settings, position = self._runner.settings, operation.position
         assert position is not None
-        stop = _last_price(operation, OrderPurpose.STOP_LOSS)
-        target = _last_price(operation, OrderPurpose.TAKE_PROFIT)
+        stop = last_price(operation, OrderPurpose.STOP_LOSS)
+        target = last_price(operation, OrderPurpose.TAKE_PROFIT)
         if OrderPurpose.STOP_LOSS in kept:
             stop = operation.stop_loss or stop
         if OrderPurpose.TAKE_PROFIT in kept:
@@ -355,7 +354,7 @@ class Convergence:
         settings, position = self._runner.settings, operation.position
         assert position is not None
         wanted = trailing_distance(settings, self._runner.instrument, position.entry_price)
-        before = _last_protection(operation, OrderPurpose.STOP_LOSS)
+        before = last_protection(operation, OrderPurpose.STOP_LOSS)
         return wanted if wanted is None or before is None else before.trailing_distance or wanted
 
     async def _place_protections(
@@ -440,24 +439,3 @@ class Convergence:
 def _common_group(protections: list[Order]) -> str | None:
     groups = {order.oca_group for order in protections}
     return groups.pop() if len(groups) == 1 else None
-
-
-def _last_price(operation: Operation, purpose: OrderPurpose) -> Decimal | None:
-    """Where the last protection of the open position stood."""
-    last = _last_protection(operation, purpose)
-    if last is None:
-        return None
-    return last.stop_price if purpose is OrderPurpose.STOP_LOSS else last.limit_price
-
-
-def _last_protection(operation: Operation, purpose: OrderPurpose) -> Order | None:
-    """The last protection of the open position: a child of its entry, or one placed anew since."""
-    position = operation.position
-    assert position is not None
-    entry = next((fill.client_order_id for fill in operation.fills if fill.number == position.number), None)
-    last = None
-    for order in operation.orders.values():
-        belongs = order.number > position.number or (entry is not None and order.parent_client_order_id == entry)
-        if order.purpose is purpose and belongs:
-            last = order
-    return last

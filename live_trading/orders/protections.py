@@ -6,7 +6,8 @@ from decimal import Decimal
 from live_trading.domain.errors import InvalidInput
 from live_trading.domain.instrument import Instrument
 from live_trading.domain.operation import OperationSettings
-from live_trading.domain.values import Side, StopLossType, TakeProfitType
+from live_trading.domain.values import OrderPurpose, Side, StopLossType, TakeProfitType
+from live_trading.projections.state import Operation, Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +73,36 @@ def _known(atr: Decimal | None, field: str) -> Decimal:
     if atr is None or atr <= 0:
         raise InvalidInput(field, "the ATR is not known yet", "Wait for more bars, or use PERCENTAGE or FIXED")
     return atr
+
+
+def given_purposes(operation: Operation) -> frozenset[OrderPurpose]:
+    """The protections that the open position had at any time, whatever the settings say: its entry's signal may have
+    named prices of its own. Empty when there is no position."""
+    if operation.position is None:
+        return frozenset()
+    kinds = (OrderPurpose.STOP_LOSS, OrderPurpose.TAKE_PROFIT)
+    return frozenset(kind for kind in kinds if last_protection(operation, kind) is not None)
+
+
+def last_price(operation: Operation, purpose: OrderPurpose) -> Decimal | None:
+    """Where the last protection of the open position stood."""
+    last = last_protection(operation, purpose)
+    if last is None:
+        return None
+    return last.stop_price if purpose is OrderPurpose.STOP_LOSS else last.limit_price
+
+
+def last_protection(operation: Operation, purpose: OrderPurpose) -> Order | None:
+    """The last protection of the open position: a child of its entry, or one placed anew since."""
+    position = operation.position
+    assert position is not None
+    opened = next((fill.client_order_id for fill in operation.fills if fill.number == position.number), None)
+    entry = None if opened is None else operation.orders.get(opened)
+    oldest = position.number if entry is None else min(entry.number, position.number)
+    for order in reversed(operation.orders.values()):
+        if order.number <= oldest:
+            return None
+        is_later = order.number > position.number
+        if order.purpose is purpose and (is_later or (entry and order.parent_client_order_id == entry.client_order_id)):
+            return order
+    return None

@@ -33,6 +33,7 @@ from live_trading.domain.values import (
     Side,
     TransactionRole,
 )
+from live_trading.orders.protections import given_purposes
 from live_trading.orders.trailing import is_step
 from live_trading.projections import Ledger, apply
 
@@ -297,7 +298,7 @@ def _positions_protected(ledger: Ledger, record: BrokerRecord, watched: Collecti
         if not operation.quantity or operation.exit_intent is not None:
             continue
         for purpose, setting in _PROTECTIONS:
-            if operation.settings.get(setting) is None:
+            if operation.settings.get(setting) is None and purpose not in given_purposes(operation):
                 continue
             ours = [o for o in operation.orders.values() if o.purpose is purpose and o.client_order_id in working]
             shown = operation.stop_loss if purpose is OrderPurpose.STOP_LOSS else operation.take_profit

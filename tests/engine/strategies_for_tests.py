@@ -28,10 +28,12 @@ class RaisesWhenHolding(Strategy[NoParameters]):
 
 
 class Offsets(StrategyParameters):
-    """Where the entry's prices lie, as fractions of the bar's close."""
+    """Where the entry's prices lie, and its own stop loss and take profit, as fractions of the bar's close."""
 
     limit_offset: float | None = None
     stop_offset: float | None = None
+    loss_offset: float | None = None
+    profit_offset: float | None = None
 
 
 class EntersOnce(Strategy[Offsets]):
@@ -53,4 +55,11 @@ class EntersOnce(Strategy[Offsets]):
 
         parameters = context.parameters
         limit, stop = priced(parameters.limit_offset), priced(parameters.stop_offset)
-        return Signal(SignalType.ENTER_LONG, "always", limit_price=limit, stop_price=stop)
+        return Signal(
+            SignalType.ENTER_LONG,
+            "always",
+            limit_price=limit,
+            stop_price=stop,
+            stop_loss=priced(parameters.loss_offset),
+            take_profit=priced(parameters.profit_offset),
+        )
