@@ -1,5 +1,6 @@
 """``positions``, ``orders``, ``discrepancies`` and ``kill-switch``."""
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -144,6 +145,14 @@ async def _state(access: Access) -> dict[str, Any]:
     return describe(await ledger_at(access.reader, access.snapshots))
 
 
+class Resolution(StrEnum):
+    """What a person says of a difference."""
+
+    IGNORE = "ignore"
+    ADOPT = "adopt"
+    FLATTEN = "flatten"
+
+
 @command(discrepancies, "list")
 async def list_discrepancies(shell: Shell) -> Answer:
     """List positions that differ at the broker and wait for a decision."""
@@ -156,13 +165,23 @@ async def list_discrepancies(shell: Shell) -> Answer:
 async def resolve_discrepancy(
     shell: Shell,
     symbol: Annotated[str, typer.Argument(help="Whose position differs")],
-    note: Annotated[str, typer.Option("--note", help="Why it is somebody else's")] = "",
+    resolution: Annotated[
+        Resolution,
+        typer.Option("--as", help="ignore: it is somebody else's; adopt: an operation's; flatten: adopt it and close"),
+    ],
+    note: Annotated[str, typer.Option("--note", help="Why")] = "",
     broker: Annotated[str, typer.Option(help="At which broker")] = "paper",
+    operation: Annotated[str | None, typer.Option(help="Whose it is, where several operations trade it")] = None,
+    price: Annotated[
+        str | None, typer.Option(help="What it is booked at; the market's last price if not given")
+    ] = None,
     wait: Wait = None,
     key: Key = None,
 ) -> Answer:
-    """Say that the difference is somebody else's and is to be left alone."""
-    arguments = {"broker": broker, "symbol": symbol, "resolution": "ignore", "note": note}
+    """Say what a difference is, so that the operations held for it can go on."""
+    given = {"operation_id": operation, "price": price}
+    arguments = {"broker": broker, "symbol": symbol, "resolution": resolution.value, "note": note}
+    arguments |= {name: value for name, value in given.items() if value is not None}
     return await _ask(shell, "resolve_discrepancy", arguments, wait, key)
 
 

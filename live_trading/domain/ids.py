@@ -19,6 +19,9 @@ _SEQUENCE_LENGTH = 10  # 36**10 = 3.6e15 entries
 CLIENT_ORDER_ID_LENGTH = _DEPLOYMENT_LENGTH + _OPERATION_LENGTH + _SEQUENCE_LENGTH
 """20 characters: the shortest client id field of the brokers we know (Kite's ``tag``)."""
 
+ADOPTED = "adopted-"
+"""How the id of an execution begins that a person booked for what the broker had and the journal had not."""
+
 
 class Kind(StrEnum):
     """What a derived id names; three letters that make up the id's first bytes."""
@@ -86,3 +89,8 @@ def is_ours(deployment_id: str, client_id: str | None) -> bool:
         and len(client_id) == CLIENT_ORDER_ID_LENGTH
         and client_id.startswith(deployment_tag(deployment_id))
     )
+
+
+def is_adopted(execution_id: str) -> bool:
+    """Whether an execution was booked by a person, so that the broker has none under this id."""
+    return execution_id.startswith(ADOPTED)

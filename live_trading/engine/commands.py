@@ -6,6 +6,7 @@ outcome is told again. The outcome is read off the entry, so it is the same the 
 
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any
 
 import structlog
@@ -33,7 +34,6 @@ from live_trading.domain.entries import (
     OrderModifyRequested,
     OrderNotPlaced,
     PositionCloseRequested,
-    PositionDiscrepancyResolved,
     ProtectionMoved,
 )
 from live_trading.domain.errors import InvalidInput
@@ -49,22 +49,14 @@ from live_trading.domain.values import (
     OrderType,
 )
 from live_trading.engine.context import EngineContext, LastPrices
-from live_trading.engine.inbox import Command, Outcome
+from live_trading.engine.discrepancies import leave_alone, open_discrepancy, take_over, whose
+from live_trading.engine.inbox import Command, Outcome, Refused
 from live_trading.orders.facts import about
 from live_trading.orders.watched import warning, watched
 from live_trading.projections.state import Operation, Order
 from live_trading.strategies import LiveStrategyAdapter, load_strategy, parse_parameters
 
 _log = structlog.get_logger(__name__)
-
-
-class Refused(Exception):  # noqa: N818 - what happened to the command
-    """The command cannot be carried out as things are. ``code`` is stable, the text is for people."""
-
-    def __init__(self, code: str, detail: str, field: str | None = None) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.field = field
 
 
 Handler = Callable[[Command], Awaitable[Entry]]
@@ -360,21 +352,13 @@ class CommandDesk:
     # ---- everything -------------------------------------------------------------------------------------------------
 
     async def _resolve_discrepancy(self, command: Command) -> Entry:
-        broker, symbol = str(command.arguments.get("broker", "")), str(command.arguments.get("symbol", ""))
-        known = self._live.ledger.state.discrepancies.get(f"{broker}|{symbol}")
-        if known is None:
-            raise Refused("NOT_FOUND", f"no discrepancy of {symbol!r} at {broker!r} is open", "symbol")
-        if command.arguments.get("resolution") != "ignore":
-            raise Refused("INVALID_INPUT", "resolution: use ignore (the difference is somebody else's)", "resolution")
-        data = PositionDiscrepancyResolved(
-            broker=broker,
-            symbol=symbol,
-            resolution="ignore",
-            adjustment=known.broker_quantity - known.ledger_quantity,
-            note=str(command.arguments.get("note", "")),
-            command_id=command.id,
-        )
-        return await self._append(command, None, data)
+        known = open_discrepancy(self._context, command)
+        if command.arguments["resolution"] == "ignore":
+            return await leave_alone(self._context, command, known)
+        operation = whose(self._context, command, known)
+        job = partial(take_over, self._context, command, known, operation)
+        result: Entry = await self._run(operation.number, job)
+        return result
 
     async def _trip(self, command: Command) -> Entry:
         if self._live.ledger.state.kill_switch is not None:

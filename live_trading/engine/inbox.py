@@ -26,6 +26,15 @@ class Outcome:
     result: Mapping[str, Any]
 
 
+class Refused(Exception):  # noqa: N818 - what happened to the command
+    """The command cannot be carried out as things are. ``code`` is stable, the text is for people."""
+
+    def __init__(self, code: str, detail: str, field: str | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.field = field
+
+
 class CommandInbox(ABC):
     """Where commands wait for the engine."""
 

@@ -28,9 +28,9 @@ from live_trading.domain.ids import Kind, derived_id, sequence_of
 from live_trading.domain.operation import OperationSettings
 from live_trading.domain.values import CrashRecoveryMode, OperationStatus, OrderStatus, RecoveryDecision
 from live_trading.engine.account_session import AccountSession
-from live_trading.engine.commands import CommandDesk, Refused, outcome_of
+from live_trading.engine.commands import CommandDesk, outcome_of
 from live_trading.engine.context import EngineConfig, EngineContext
-from live_trading.engine.inbox import CommandInbox
+from live_trading.engine.inbox import CommandInbox, Refused
 from live_trading.engine.operation_runner import OperationRunner
 from live_trading.journal.base import JournalReader, JournalWriter
 from live_trading.observability import Latency

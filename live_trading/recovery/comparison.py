@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from live_trading.brokers.types import BrokerOrder, BrokerPosition, Execution
 from live_trading.domain.entries import CommissionReported, Entry, ExternalFillSeen, FillCorrected, OrderFilled
+from live_trading.domain.ids import is_adopted
 from live_trading.domain.values import Side
 from live_trading.orders.trailing import may_have_trailed
 from live_trading.projections.ledger import Ledger
@@ -40,6 +41,8 @@ class FillBook:
         """Take an entry in; those that are about no fill of this broker are passed over."""
         data = entry.data
         if isinstance(data, OrderFilled) and data.broker == self._broker:
+            if is_adopted(data.execution_id):
+                return  # booked by a person: the broker has no execution of that name
             self._add(entry.sequence_number, data, data.commission, is_ours=True)
         elif isinstance(data, ExternalFillSeen) and data.broker == self._broker:
             self._add(entry.sequence_number, data, None, is_ours=False)

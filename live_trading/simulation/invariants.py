@@ -23,7 +23,7 @@ from live_trading.domain.entries import (
     RecoveryDecided,
     RecoveryStarted,
 )
-from live_trading.domain.ids import Kind, derived_id, is_ours
+from live_trading.domain.ids import Kind, derived_id, is_adopted, is_ours
 from live_trading.domain.values import (
     CrashRecoveryMode,
     OperationStatus,
@@ -242,7 +242,7 @@ def _fold_is_deterministic(entries: Sequence[Entry], ledger: Ledger) -> list[str
 def _fills_equal(entries: Sequence[Entry], broker: str, ledger: Ledger, record: BrokerRecord) -> list[str]:
     problems = []
     journaled = [e.data for e in entries if isinstance(e.data, OrderFilled | ExternalFillSeen)]
-    counts = Counter(data.execution_id for data in journaled)
+    counts = Counter(data.execution_id for data in journaled if not is_adopted(data.execution_id))
     problems += [f"execution {identifier} is journaled {n} times" for identifier, n in counts.items() if n > 1]
     for row in record.executions:
         fill = ledger.execution(broker, row.execution_id)

@@ -17,6 +17,7 @@ from live_trading.domain.entries import Entry
 from live_trading.domain.ids import Kind, derived_id
 from live_trading.domain.values import OperationStatus, Side
 from live_trading.engine.context import EngineConfig
+from live_trading.engine.discrepancies import RESOLUTIONS
 from live_trading.engine.inbox import Command
 from live_trading.paper_exchange.catalogue import default_catalogue
 from live_trading.paper_exchange.core import Catalogue, LiquidityModel
@@ -317,7 +318,13 @@ class Swarm:
             return
         state = engine.live.ledger.state
         for open_ in list(state.discrepancies.values()):
-            await self._ask("resolve_discrepancy", broker=open_.broker, symbol=open_.symbol, resolution="ignore")
+            about = {"broker": open_.broker, "symbol": open_.symbol}
+            for operation in self._known():  # by the seed: somebody else's, or the first's that trades it
+                if operation.symbol == open_.symbol and operation.status is not OperationStatus.CLOSED:
+                    about["operation_id"] = str(derived_id(Kind.OPERATION, operation.number))
+                    break
+            for resolution in (RESOLUTIONS[self._world.seed % len(RESOLUTIONS)], "ignore"):
+                await self._ask("resolve_discrepancy", resolution=resolution, **about)
         for operation in self._known():
             if operation.status is OperationStatus.ACTIVE:
                 await self._ask("pause_operation", operation_id=str(derived_id(Kind.OPERATION, operation.number)))

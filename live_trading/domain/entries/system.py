@@ -158,13 +158,14 @@ class PositionDiscrepancyResolved(CommandEntryData):
     """The difference is gone, or a person decided what it means.
 
     ``adjustment`` is the broker's quantity minus the ledger's, from now on taken as somebody else's (``ignore``);
-    zero when the positions agree again (``agreed``).
+    zero when the positions agree again (``agreed``), or when an operation took the difference (``adopt``, and
+    ``flatten``, which closes it too): that is an order and its execution of the same append.
     """
 
     ACTION_TYPE: ClassVar[str] = "POSITION_DISCREPANCY_RESOLVED"
     broker: str
     symbol: str
-    resolution: Literal["agreed", "ignore"]
+    resolution: Literal["agreed", "ignore", "adopt", "flatten"]
     adjustment: Decimal = Decimal(0)
     note: str = ""
 
