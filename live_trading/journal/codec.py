@@ -28,6 +28,7 @@ from live_trading.domain.entries.upcasting import UPCASTERS, NoUpcaster, Upcaste
 from live_trading.domain.errors import InvalidInput
 from live_trading.journal.decimals import DecimalCodec
 from live_trading.journal.envelope import canonical_bytes
+from live_trading.journal.envelope_reader import DATA, Row, read_envelopes
 from live_trading.journal.errors import ChainBroken, Damaged, EntryTooLarge, GapDetected, UnknownEntry
 from live_trading.journal.facts_reader import reader_of
 from live_trading.journal.facts_writer import writer_of
@@ -42,6 +43,7 @@ _AROUND_CANONICAL: Final = _LENGTH.size + len(_HASH_ELEMENT) + 32 + 1  # the len
 _pack_length: Final = _LENGTH.pack
 _LENGTH_AND_ID: Final = Struct("<i5sq")  # int32 length, type and name of _id, int64 _id
 _ID: Final = b"\x12_id\x00"
+_FIELDS: Final = ("_id", *("action_data" if name == "data" else name for name in Entry._fields[1:]))
 _sha256 = hashlib.sha256
 _combine = datetime.combine
 
@@ -198,33 +200,45 @@ class EntryCodec:
         They must be numbered from ``after + 1`` without a gap, and the first must follow from ``previous_hash`` (None
         takes that one link on trust). Raises a :class:`Damaged` that names the first entry that is wrong.
         """
-        check_chain(documents, after, previous_hash)
-        try:
-            decoded = bson.decode_all(documents, OPTIONS)
-        except (BSONError, ValueError):
-            decoded = _decode_one_by_one(documents, after)
+        read = read_envelopes(documents, after, previous_hash)
+        if read is None:
+            rows, decoded = read_slowly(documents, after, previous_hash)
+        else:
+            rows, raw = read
+            try:
+                decoded = bson.decode_all(raw, OPTIONS)
+            except (BSONError, ValueError):
+                rows, decoded = read_slowly(documents, after, previous_hash)
         readers = self._readers
         entries: list[Entry] = []
         add = entries.append
         make = tuple.__new__
-        for number, document in enumerate(decoded, after + 1):
-            try:
-                _, operation_id, action_type, version, facts, at, epoch, actor, chain, cause, before, digest = (
-                    document.values()
-                )
-            except ValueError as error:
-                raise Damaged(number, "does not have the fields of an entry") from error
+        for row, facts in zip(rows, decoded, strict=True):
+            action_type, version = row[2], row[3]
             known = readers.get(action_type)
             if known is not None and known[0] == version:
                 try:
-                    data = known[1](facts)
+                    row[DATA] = known[1](facts)
                 except ValidationError:
-                    data = self.decode_facts(number, action_type, version, facts)
+                    row[DATA] = self.decode_facts(row[0], action_type, version, facts)
             else:
-                data = self.decode_facts(number, action_type, version, facts)
-            fields = (number, operation_id, action_type, version, data, at, epoch, actor, chain, cause, before, digest)
-            add(make(Entry, fields))
+                row[DATA] = self.decode_facts(row[0], action_type, version, facts)
+            add(make(Entry, row))
         return entries
+
+
+def read_slowly(documents: bytes, after: int, previous_hash: bytes | None) -> tuple[list[Row], list[dict[str, Any]]]:
+    """The envelopes and the facts, element by element, whatever their layout. Raises a :class:`Damaged`."""
+    check_chain(documents, after, previous_hash)
+    rows: list[Row] = []
+    decoded: list[dict[str, Any]] = []
+    for number, document in enumerate(_decode_one_by_one(documents, after), after + 1):
+        if tuple(document) != _FIELDS:
+            raise Damaged(number, "does not have the fields of an entry")
+        row = list(document.values())
+        decoded.append(row[DATA])
+        rows.append(row)
+    return rows, decoded
 
 
 def _decode_one_by_one(documents: bytes, after: int) -> list[dict[str, Any]]:

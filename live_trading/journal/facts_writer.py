@@ -27,9 +27,20 @@ _NULL: Final = 0x0A
 _int32: Final = Struct("<i").pack
 
 
+class _Lengths(dict[int, bytes]):
+    """The length in front of a string, by the number of its bytes without the final NUL. Most strings are short: to
+    look one up takes half the time of packing it."""
+
+    def __missing__(self, count: int) -> bytes:
+        return _int32(count + 1)
+
+
+_LENGTHS: Final = _Lengths({count: _int32(count + 1) for count in range(256)})
+
+
 def _string(value: str) -> bytes:
     text = value.encode()
-    return _int32(len(text) + 1) + text + b"\x00"
+    return _LENGTHS[len(text)] + text + b"\x00"
 
 
 class _Way(NamedTuple):
@@ -40,13 +51,13 @@ class _Way(NamedTuple):
 
 
 _WAYS: Final = {
-    str: _Way(0x02, "string({v})"),
+    str: _Way(0x02, "lengths[len(v := {v}.encode())] + v + b'\\x00'"),
     Decimal: _Way(0x13, "bid_bytes(str({v}))"),
     datetime: _Way(0x09, "date_bytes({v})"),
     bool: _Way(0x08, "b'\\x01' if {v} else b'\\x00'"),
 }
-_SCOPE: Final = {"int32": _int32, "string": _string, "bid_bytes": bid_bytes, "date_bytes": date_bytes}
-_TEXT: Final = "int32(len(v := {v}.encode()) + 1), v, b'\\x00'"  # the same as string({v}), without the call
+_SCOPE: Final = {"int32": _int32, "lengths": _LENGTHS, "bid_bytes": bid_bytes, "date_bytes": date_bytes}
+_TEXT: Final = "lengths[len(v := {v}.encode())], v, b'\\x00'"  # the same in parts, which are joined anyway
 
 
 @lru_cache(maxsize=256)  # every engine that starts asks for it

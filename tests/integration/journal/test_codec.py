@@ -1,6 +1,7 @@
 """Every entry there is survives being written and read, exactly."""
 
 import copy
+import hashlib
 import string
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -34,9 +35,10 @@ from live_trading.domain.errors import InvalidInput
 from live_trading.domain.instrument import FX_HOURS, Instrument
 from live_trading.domain.operation import OperationSettings
 from live_trading.domain.values import AssetClass, SignalType, StopLossType
-from live_trading.journal import ChainBroken, EntryCodec, GapDetected, UnknownEntry
-from live_trading.journal.codec import OPTIONS
+from live_trading.journal import ChainBroken, Damaged, EntryCodec, GapDetected, UnknownEntry
+from live_trading.journal.codec import OPTIONS, read_slowly
 from live_trading.journal.decimals import from_decimal128, to_decimal128
+from live_trading.journal.envelope_reader import DATA, read_envelopes
 from live_trading.journal.facts_writer import writer_of
 from live_trading.journal.shapes import nulls_that_matter
 
@@ -325,6 +327,44 @@ def test_the_envelope_is_what_the_driver_would_write(
         "hash": entry.hash,
     }
     assert document == bson.encode(body)
+
+
+@given(
+    ENTRIES,
+    st.integers(1, 2**62),
+    st.none() | st.binary(min_size=12, max_size=12).map(ObjectId),
+    TIMES,
+    st.integers(0, 2**40),
+    TEXT,
+    st.none() | st.integers(1, 2**62),
+)
+def test_the_fast_way_of_reading_an_envelope_finds_what_the_slow_one_finds(
+    data: EntryData, number: int, operation: ObjectId | None, at: datetime, epoch: int, actor: str, cause: int | None
+) -> None:
+    document = encode(
+        data, number, GENESIS_HASH, operation_id=operation, timestamp=at, epoch=epoch, actor=actor, causation_id=cause
+    )[1]
+    fast = read_envelopes(document, number - 1, GENESIS_HASH)
+    assert fast is not None
+    ((row,), facts) = fast
+    (slow,), (decoded,) = read_slowly(document, number - 1, GENESIS_HASH)
+    row[DATA] = bson.decode(facts, OPTIONS)
+    assert spelled(row) == spelled(slow)
+    assert spelled(row[DATA]) == spelled(decoded)
+
+
+@pytest.mark.parametrize("order", [(2, 3), (5, 6), (6, 7), (8, 9)], ids=str)
+def test_a_sound_entry_of_another_layout_is_not_taken_for_ours(order: tuple[int, int]) -> None:
+    one, other = order
+    elements = list(bson.decode(chain(1)[0], OPTIONS).items())[:-1]
+    elements[one], elements[other] = elements[other], elements[one]
+    body = dict(elements)
+    body |= {name: Int64(body[name]) for name in ("_id", "correlation_id")}
+    canonical = bson.encode(body, codec_options=OPTIONS)[4:-1]
+    document = bson.encode(body | {"hash": hashlib.sha256(canonical).digest()}, codec_options=OPTIONS)
+    assert read_envelopes(document, 0, GENESIS_HASH) is None
+    with pytest.raises(Damaged):
+        CODEC.decode_batch(document, 0, GENESIS_HASH)
 
 
 WRITERS = {kind: write for kind in CATALOGUE.values() if (write := writer_of(kind)) is not None}
