@@ -155,7 +155,7 @@ class InProcessBroker(BrokerAdapter):
 
     async def subscribe(self, instrument: Instrument) -> None:
         await self._question((instrument.symbol,))
-        if self._connection is None:
+        if self._connection is None or self._connection.is_over:
             raise Retryable(f"broker {self.name}: not connected")
         self._connection.symbols.add(instrument.symbol)
 
@@ -335,6 +335,11 @@ class _Connection:
         self._over = False
         if broker.latency:
             broker.start(self)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was lost or ended, noticed or not."""
+        return self._over
 
     def deliver(self, notice: Notice) -> None:
         event = self._event(notice)

@@ -143,6 +143,7 @@ class MarketData:
         self._market_ns: int | None = None
         self._market_told = 0.0
         self._changing = asyncio.Lock()
+        self._is_interrupted = False
 
     # -- subscriptions
 
@@ -168,7 +169,8 @@ class MarketData:
                 except BaseException:
                     del self._symbols[instrument.symbol]
                     raise
-                symbol.subscribed, symbol.since = True, self._monotonic()
+                # While the connection is lost, the answer is the old one's last word, whenever it is heard here.
+                symbol.subscribed, symbol.since = not self._is_interrupted, self._monotonic()
                 if self._recorder is not None:
                     self._recorder.follow(instrument)
             shared = symbol.shared.get(sizes)
@@ -230,16 +232,18 @@ class MarketData:
 
     def interrupted(self) -> None:
         """The connection is lost: bars in the making lack ticks from here on, and time alone closes none of them."""
+        self._is_interrupted = True
         for symbol in self._symbols.values():
             symbol.subscribed = symbol.listening = False
 
     async def resubscribe(self) -> None:
         """The connection is back: subscribe to everything again. Raises what the broker raises; call it again then."""
         async with self._changing:
+            self._is_interrupted = False
             for symbol in self._symbols.values():
                 if not symbol.subscribed:
                     await self._feed.subscribe(symbol.instrument)
-                    symbol.subscribed = True
+                    symbol.subscribed = not self._is_interrupted
 
     # -- what the broker tells
 

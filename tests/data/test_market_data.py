@@ -1,5 +1,6 @@
 """Shared subscriptions, last prices, complete bars only, and silent feeds that are noticed."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,13 @@ class Feed:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.down = False
+        self.on_asked: Callable[[], None] = lambda: None
 
     async def subscribe(self, instrument: Instrument) -> None:
         if self.down:
             raise Retryable("no connection")
         self.asked.append("+" + instrument.symbol)
+        self.on_asked()
 
     async def unsubscribe(self, instrument: Instrument) -> None:
         self.asked.append("-" + instrument.symbol)
@@ -95,6 +98,35 @@ async def test_a_refused_subscription_leaves_nothing_behind(feed: Feed, clock: A
     feed.down = False
     await data.subscribe(eur_usd, [M1], lambda _: None)
     assert feed.asked == ["+EUR-USD"]
+
+
+@pytest.mark.parametrize("lost_again", [False, True])
+async def test_a_connection_that_is_lost_with_the_answer_to_a_subscription_is_asked_again(
+    feed: Feed, clock: Any, eur_usd: Instrument, lost_again: bool
+) -> None:
+    """The answer may be the last thing that a connection brings, and be looked at after the connection's end."""
+    data = MarketData(feed, clock)
+    feed.on_asked = data.interrupted
+    await data.subscribe(eur_usd, [M1], lambda _: None)
+    assert feed.asked == ["+EUR-USD"]
+    if lost_again:
+        await data.resubscribe()
+    feed.on_asked = lambda: None
+    await data.resubscribe()
+    assert feed.asked == ["+EUR-USD"] * (3 if lost_again else 2)
+    await data.resubscribe()
+    assert len(feed.asked) == (3 if lost_again else 2)
+
+
+async def test_a_subscription_made_while_the_connection_is_lost_is_made_again_on_the_next(
+    feed: Feed, clock: Any, eur_usd: Instrument
+) -> None:
+    """The adapter may not have noticed yet, or be connected again before it is reconciled with."""
+    data = MarketData(feed, clock)
+    data.interrupted()
+    await data.subscribe(eur_usd, [M1], lambda _: None)
+    await data.resubscribe()
+    assert feed.asked == ["+EUR-USD"] * 2
 
 
 async def test_the_last_price_comes_with_its_age(feed: Feed, clock: Any, eur_usd: Instrument) -> None:
