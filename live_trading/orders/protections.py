@@ -96,8 +96,10 @@ def last_protection(operation: Operation, purpose: OrderPurpose) -> Order | None
     """The last protection of the open position: a child of its entry, or one placed anew since."""
     position = operation.position
     assert position is not None
-    opened = next((fill.client_order_id for fill in operation.fills if fill.number == position.number), None)
-    entry = None if opened is None else operation.orders.get(opened)
+    # From the end, as far as the position goes back: asked at every step, of an operation with thousands of fills.
+    opened = next((fill for fill in reversed(operation.fills) if fill.number <= position.number), None)
+    is_there = opened is not None and opened.number == position.number
+    entry = operation.orders.get(opened.client_order_id) if opened is not None and is_there else None
     oldest = position.number if entry is None else min(entry.number, position.number)
     for order in reversed(operation.orders.values()):
         if order.number <= oldest:
