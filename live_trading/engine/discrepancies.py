@@ -26,7 +26,7 @@ from live_trading.domain.entries import (
     PositionDiscrepancyResolved,
 )
 from live_trading.domain.errors import InvalidInput
-from live_trading.domain.ids import ADOPTED, Kind, client_order_id, derived_id
+from live_trading.domain.ids import ADOPTED, Kind, client_order_id, derived_id, is_adopted
 from live_trading.domain.values import OperationStatus, OrderPurpose, OrderType, Side
 from live_trading.engine.context import EngineContext, LastPrices
 from live_trading.engine.inbox import Command, Refused
@@ -82,7 +82,7 @@ def whose(context: EngineContext, command: Command, known: Discrepancy) -> Opera
 
 async def leave_alone(context: EngineContext, command: Command, known: Discrepancy) -> Entry:
     """The difference is somebody else's."""
-    difference = known.broker_quantity - context.live.ledger.net_quantity(known.broker, known.symbol)
+    difference = _difference(context, known)
     (entry,) = await context.live.append(Draft(_resolved(command, known, difference), None, command.actor))
     return entry
 
@@ -97,7 +97,7 @@ async def take_over(context: EngineContext, command: Command, known: Discrepancy
         detail = "orders of the operation are on their way, or their fate is being found out"
         raise Refused("ORDER_IN_DOUBT", f"{detail}: try again when they have come to an end")
     operation_id = derived_id(Kind.OPERATION, operation.number)
-    difference = known.broker_quantity - live.ledger.net_quantity(known.broker, known.symbol)
+    difference = _difference(context, known)
     after = operation.quantity + difference
     drafts = _adopted(context, command, operation, difference) if difference else []
     for order in working:
@@ -113,6 +113,18 @@ async def take_over(context: EngineContext, command: Command, known: Discrepancy
     for order in working:
         await context.sessions[order.broker].orders.send_cancel(order)
     return entry
+
+
+def _difference(context: EngineContext, known: Discrepancy) -> Decimal:
+    """What the broker has and the journal has not: as it was found, both numbers being of one moment, since which our
+    own fills have moved both alike; less what has been adopted of it by a decision that was cut short."""
+    adopted = (
+        fill.quantity * fill.side.sign
+        for fill in context.live.ledger.executions.values()
+        if fill.number > known.number and is_adopted(fill.execution_id) and fill.broker == known.broker
+        if context.live.ledger.state.operations[fill.operation].symbol == known.symbol
+    )
+    return known.broker_quantity - known.ledger_quantity - sum(adopted, Decimal(0))
 
 
 def _resolved(command: Command, known: Discrepancy, adjustment: Decimal) -> PositionDiscrepancyResolved:

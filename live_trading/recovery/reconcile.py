@@ -144,7 +144,9 @@ class Reconciler:
     async def _disagree(self, difference: Difference) -> None:
         live, name = self._orders.live, self._broker.name
         known = live.ledger.state.discrepancies.get(f"{name}|{difference.symbol}")
-        if known is not None and known.broker_quantity == difference.broker_quantity:
+        if known is not None and (
+            (known.ledger_quantity, known.broker_quantity) == (difference.ledger_quantity, difference.broker_quantity)
+        ):
             return
         data = PositionDiscrepancyFound(
             broker=name,

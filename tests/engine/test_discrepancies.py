@@ -92,6 +92,29 @@ def test_what_the_broker_has_more_less_or_the_other_way_is_taken_over(by: str, r
     run_virtual(main())
 
 
+@pytest.mark.parametrize("resolution", ["ignore", "adopt", "flatten"])
+def test_what_our_own_orders_traded_since_it_was_found_is_no_part_of_the_difference(resolution: str) -> None:
+    async def main() -> None:
+        async with World(91) as world:
+            (operation,) = await _differing(world, Decimal(3))
+            held = operation.quantity
+            world.move_market("EUR-USD", Decimal("-0.1") * held / abs(held))
+            assert await world.until(lambda: not operation.quantity, 20), "its stop is hit while nobody has decided"
+            assert not (await _resolve(world, resolution)).refused
+            assert world.engine is not None
+            ledger = world.engine.live.ledger
+            foreign = ledger.state.foreign_quantities.get("paper|EUR-USD", Decimal(0))
+            assert foreign == (2 * held if resolution == "ignore" else 0)
+            assert sum(f.quantity * f.side.sign for f in operation.fills if is_adopted(f.execution_id)) == (
+                0 if resolution == "ignore" else 2 * held
+            )
+            await world.clock.sleep(120)
+            assert not ledger.state.discrepancies
+            assert not await _judge(world)
+
+    run_virtual(main())
+
+
 def test_which_operation_takes_it_must_be_said_where_there_are_two() -> None:
     async def main() -> None:
         async with World(93) as world:
