@@ -356,7 +356,7 @@ class CommandDesk:
         if command.arguments["resolution"] == "ignore":
             return await leave_alone(self._context, command, known)
         operation = whose(self._context, command, known)
-        job = partial(take_over, self._context, command, known, operation)
+        job = partial(take_over, self._context, command, operation)
         result: Entry = await self._run(operation.number, job)
         return result
 

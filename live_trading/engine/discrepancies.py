@@ -87,9 +87,10 @@ async def leave_alone(context: EngineContext, command: Command, known: Discrepan
     return entry
 
 
-async def take_over(context: EngineContext, command: Command, known: Discrepancy, operation: Operation) -> Entry:
+async def take_over(context: EngineContext, command: Command, operation: Operation) -> Entry:
     """The difference is the operation's. Its protections, of another size than its position now, are taken away in the
     same append and placed anew. Raises :class:`Refused`, :class:`InvalidInput`; then nothing was changed."""
+    known = open_discrepancy(context, command)  # as it is now: the job may have waited for others of the operation
     live = context.live
     working = live.ledger.working_orders(operation)
     on_their_way = [order.client_order_id for order in working if not order.purpose.is_protection]

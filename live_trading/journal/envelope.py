@@ -15,15 +15,17 @@ from bson import ObjectId
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _INT32_LIMIT: Final = 1 << 31
 
-_ID: Final = b"\x12_id\x00"
-_OPERATION: Final = b"\x07operation_id\x00"
-_NO_OPERATION: Final = b"\x0aoperation_id\x00"
-_FACTS: Final = b"\x03action_data\x00"
-_TIMESTAMP: Final = b"\x09timestamp\x00"
-_CORRELATION: Final = b"\x12correlation_id\x00"
-_CAUSATION: Final = b"\x12causation_id\x00"
-_NO_CAUSATION: Final = b"\x0acausation_id\x00"
-_PREVIOUS_HASH: Final = b"\x05previous_hash\x00\x20\x00\x00\x00\x00"
+# The elements' types and names; those of the hashes with their length too.
+ID: Final = b"\x12_id\x00"
+OPERATION: Final = b"\x07operation_id\x00"
+NO_OPERATION: Final = b"\x0aoperation_id\x00"
+FACTS: Final = b"\x03action_data\x00"
+TIMESTAMP: Final = b"\x09timestamp\x00"
+CORRELATION: Final = b"\x12correlation_id\x00"
+CAUSATION: Final = b"\x12causation_id\x00"
+NO_CAUSATION: Final = b"\x0acausation_id\x00"
+PREVIOUS_HASH: Final = b"\x05previous_hash\x00\x20\x00\x00\x00\x00"
+HASH: Final = b"\x05hash\x00\x20\x00\x00\x00\x00"
 _int64: Final = Struct("<q").pack
 
 
@@ -41,7 +43,7 @@ def _string(name: bytes, value: str) -> bytes:
 
 @lru_cache(maxsize=1024)
 def _type(action_type: str, action_version: int) -> bytes:
-    return _string(b"action_type", action_type) + _integer(b"action_version", action_version) + _FACTS
+    return _string(b"action_type", action_type) + _integer(b"action_version", action_version) + FACTS
 
 
 @lru_cache(maxsize=1024)
@@ -77,18 +79,18 @@ def canonical_bytes(
     """
     return b"".join(
         (
-            _ID,
+            ID,
             _int64(sequence_number),
-            _NO_OPERATION if operation_id is None else _OPERATION + operation_id.binary,
+            NO_OPERATION if operation_id is None else OPERATION + operation_id.binary,
             _type(action_type, action_version),
             facts,
-            _TIMESTAMP,
+            TIMESTAMP,
             _timestamp(timestamp),
             _origin(epoch, actor),
-            _CORRELATION,
+            CORRELATION,
             _int64(correlation_id),
-            _NO_CAUSATION if causation_id is None else _CAUSATION + _int64(causation_id),
-            _PREVIOUS_HASH,
+            NO_CAUSATION if causation_id is None else CAUSATION + _int64(causation_id),
+            PREVIOUS_HASH,
             previous_hash,
         )
     )

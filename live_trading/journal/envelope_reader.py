@@ -19,32 +19,35 @@ import bson
 from bson import ObjectId
 from bson.errors import BSONError
 
+from live_trading.journal.envelope import (
+    CAUSATION,
+    CORRELATION,
+    FACTS,
+    HASH,
+    ID,
+    NO_CAUSATION,
+    NO_OPERATION,
+    OPERATION,
+    PREVIOUS_HASH,
+    TIMESTAMP,
+)
+
 Row = list[Any]
 """An entry's fields in their order, ``action_data`` still to be put in its place (:data:`DATA`)."""
 
 DATA: Final = 4
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_ID: Final = b"\x12_id\x00"
-_OPERATION: Final = b"\x07operation_id\x00"
-_NO_OPERATION: Final = b"\x0aoperation_id\x00"
-_FACTS: Final = b"\x03action_data\x00"
 _TYPE_AT: Final = len(b"\x02action_type\x00")
-_BEHIND_TYPE: Final = _TYPE_AT + 4 + len(b"\x10action_version\x00") + 4 + len(_FACTS)
+_BEHIND_TYPE: Final = _TYPE_AT + 4 + len(b"\x10action_version\x00") + 4 + len(FACTS)
 """From ``action_type`` to the facts, but for the type's name."""
-_TIMESTAMP: Final = b"\x09timestamp\x00"
-_CORRELATION: Final = b"\x12correlation_id\x00"
-_CAUSATION: Final = b"\x12causation_id\x00"
-_NO_CAUSATION: Final = b"\x0acausation_id\x00"
-_PREVIOUS_HASH: Final = b"\x05previous_hash\x00\x20\x00\x00\x00\x00"
-_HASH: Final = b"\x05hash\x00\x20\x00\x00\x00\x00"
 
 _START: Final = Struct("<i5sq14s")  # the length, _id, the type and name of operation_id
 _LENGTH: Final = Struct("<i")
 _TIME: Final = Struct("<11sq")
 _CAUSED: Final = Struct("<16sq14sq20s32s11s32sB")  # correlation_id to the final NUL
 _UNCAUSED: Final = Struct("<16sq14s20s32s11s32sB")
-_AFTER_CANONICAL: Final = len(_HASH) + 32 + 1
+_AFTER_CANONICAL: Final = len(HASH) + 32 + 1
 _sha256 = hashlib.sha256
 
 _operation = lru_cache(maxsize=4096)(ObjectId)  # an operation has many entries
@@ -54,9 +57,9 @@ _operation = lru_cache(maxsize=4096)(ObjectId)  # an operation has many entries
 def _kind(header: bytes) -> tuple[str, int]:
     """``action_type`` and ``action_version`` from their elements' bytes, the head of ``action_data`` behind them.
     Raises ``ValueError`` for any others."""
-    if not header.endswith(_FACTS):
+    if not header.endswith(FACTS):
         raise ValueError("no action_data in its place")
-    action_type, version = _pair(header[: -len(_FACTS)], "action_type", "action_version")
+    action_type, version = _pair(header[: -len(FACTS)], "action_type", "action_version")
     return action_type, int(version)
 
 
@@ -96,22 +99,22 @@ def _read(documents: bytes, after: int, previous_hash: bytes | None) -> tuple[li
         number += 1
         length, name, found, operation = start(documents, position)
         past = position + length
-        if past > end or name != _ID or found != number:
+        if past > end or name != ID or found != number:
             return None
         tail = past - _CAUSED.size
         correlated, correlation, causes, causation, follows, before, hashes, digest, last = caused(documents, tail)
-        if causes != _CAUSATION:
+        if causes != CAUSATION:
             tail = past - _UNCAUSED.size
             causation = None
             correlated, correlation, causes, follows, before, hashes, digest, last = _UNCAUSED.unpack_from(
                 documents, tail
             )
-            if causes != _NO_CAUSATION:
+            if causes != NO_CAUSATION:
                 return None
         if (
-            correlated != _CORRELATION
-            or follows != _PREVIOUS_HASH
-            or hashes != _HASH
+            correlated != CORRELATION
+            or follows != PREVIOUS_HASH
+            or hashes != HASH
             or last != 0
             or _sha256(documents[position + 4 : past - _AFTER_CANONICAL]).digest() != digest
             or (before != previous_hash and previous_hash is not None)
@@ -119,15 +122,15 @@ def _read(documents: bytes, after: int, previous_hash: bytes | None) -> tuple[li
             return None
         previous_hash = digest
         operation_id, at = None, position + 31
-        if operation == _OPERATION:
+        if operation == OPERATION:
             operation_id, at = _operation(documents[at : at + 12]), at + 12
-        elif operation != _NO_OPERATION:
+        elif operation != NO_OPERATION:
             return None
         facts_at = at + _BEHIND_TYPE + documents[at + _TYPE_AT]  # no type's name is as long as 255 bytes
         action_type, version = _kind(documents[at:facts_at])
         timed_at = facts_at + length_at(documents, facts_at)[0]
         timed, milliseconds = time_at(documents, timed_at)
-        if timed != _TIMESTAMP or timed_at < facts_at:
+        if timed != TIMESTAMP or timed_at < facts_at:
             return None
         facts.append(documents[facts_at:timed_at])
         epoch, actor = _origin(documents[timed_at + 19 : tail])
