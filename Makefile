@@ -1,6 +1,6 @@
 # Every target sets up what it needs in .venv first; a second run finds it done.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-crash-full chaos chaos-nightly check bench lock format clean
+.PHONY: help setup run test simulate-nightly test-crash-full chaos chaos-nightly check bench lock format clean
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 export PYTHON
@@ -16,6 +16,11 @@ run: setup ## start the engine; ARGS="…" are passed on to "live-trading run"
 
 test: setup ## run every test; ARGS="…" are passed on to pytest
 	@$(PY) -m pytest $(ARGS)
+
+simulate-nightly: setup ## 100,000 simulated worlds, every pair of deaths in every story, every bug on purpose; hours of it
+	@.venv/bin/live-trading simulate --exhaustive --pairs $(ARGS)
+	@.venv/bin/live-trading simulate --mutants --seeds 60 $(ARGS)
+	@.venv/bin/live-trading simulate --seeds 100000 $(ARGS)
 
 test-crash-full: setup ## kill engines and mongod at every single moment; hours of it
 	@$(PY) -m pytest -m crash_full -s $(ARGS)
