@@ -18,9 +18,9 @@ from typing import Any
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 
-from live_trading.domain.entries import Entry, RecoveryDecided
+from live_trading.domain.entries import Entry
 from live_trading.domain.ids import Kind, derived_id
-from live_trading.domain.values import CrashRecoveryMode, OperationStatus, OrderPurpose, RecoveryDecision
+from live_trading.domain.values import OperationStatus, OrderPurpose
 from live_trading.journal import JournalUnavailable, MongoJournalReader, verify
 from live_trading.models import commands
 from live_trading.models.commands import CommandRecord
@@ -31,6 +31,7 @@ from live_trading.runtime import Clock, SystemClock
 from live_trading.runtime.failpoints import FAILPOINT_LOG_VARIABLE, FAILPOINTS_VARIABLE
 from live_trading.simulation.invariants import BrokerRecord, broken
 from live_trading.simulation.world import is_at_rest
+from tests.crash.decisions import decisions_unlike_their_mode
 from tests.crash.exchange_store import read_record
 from tests.crash.nursery import ROOT, Nursery, Process
 from tests.crash.tape import SYMBOL
@@ -407,7 +408,7 @@ class CrashWorld:
         return problems + await self._unkept()
 
     async def _stop_with_a_last_word(self) -> int:
-        """Stop the engine. One whose lease ran out in the very moment (the machine was busy) has ended in order too, but
+        """Stop the engine. One whose lease ran out in that moment (the machine was busy) ended in order too, but
         could write nothing any more: then another is started and stopped."""
         for _ in range(_STOPS):
             code = await self.stop()
@@ -450,39 +451,6 @@ class CrashWorld:
 def operation_id(operation: Operation) -> str:
     """The id by which commands name an operation."""
     return str(derived_id(Kind.OPERATION, operation.number))
-
-
-def decisions_unlike_their_mode(entries: list[Entry]) -> list[str]:
-    """Recoveries that decided something their operation's mode does not allow, or that decided nothing.
-
-    Every operation that held a position when a recovery from a crash began, and still holds it when that is complete,
-    was decided about (or is being closed anyway).
-    """
-    problems = []
-    ledger = Ledger()
-    decided: dict[int, RecoveryDecision] = {}
-    recovering = False
-    for entry in entries:
-        apply(ledger, entry)
-        ledger.forget_changes()
-        if entry.action_type == "RECOVERY_STARTED":
-            recovering, decided = entry.data.after_crash, {}
-        elif isinstance(entry.data, RecoveryDecided):
-            operation = ledger.operation(entry.operation_id)
-            assert operation is not None
-            mode, decision = operation.settings["crash_recovery_mode"], entry.data.decision
-            decided[operation.number] = decision
-            if mode == CrashRecoveryMode.CLOSE_ALL and decision is not RecoveryDecision.CLOSE:
-                problems.append(f"entry {entry.sequence_number}: {decision} under {mode}")
-        elif entry.action_type == "RECOVERY_COMPLETED" and recovering:
-            recovering = False
-            problems += [
-                f"entry {entry.sequence_number}: nothing was decided about operation {operation.number}"
-                for operation in ledger.state.operations.values()
-                if operation.quantity and operation.exit_intent is None and operation.number not in decided
-                if operation.status not in (OperationStatus.CLOSED, OperationStatus.CLOSING)
-            ]
-    return problems
 
 
 @asynccontextmanager
