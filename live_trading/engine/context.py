@@ -88,8 +88,11 @@ class EngineContext:
         return filling
 
     def quote(self, operation: Operation) -> TrustedPrice | None:
-        """The last price, if it is fresh enough to decide on."""
-        market = self.session(operation).market
+        """The last price, if it is fresh enough to decide on; None as well where its broker is not configured."""
+        session = self.sessions.get(operation.broker)
+        if session is None:
+            return None
+        market = session.market
         quote = market.last_price(operation.symbol)
         if quote is None or market.is_stale(operation.symbol):
             return None

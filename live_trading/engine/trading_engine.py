@@ -20,6 +20,7 @@ from live_trading.domain.entries import (
     Entry,
     MarketDataResumed,
     MarketDataStale,
+    OperationFailed,
     OperationPaused,
     RecoveryCompleted,
     RecoveryStarted,
@@ -184,6 +185,7 @@ class TradingEngine:
         for operation in list(state.operations.values()):
             if operation.status is not OperationStatus.CLOSED and operation.number not in self._runners:
                 self._start_runner(operation)
+                await self._hold_without_broker(operation)
         self._runtime.tasks.start(self._take_commands(), "commands")
         self._runtime.tasks.start(self._look_after(), "limits and marks")
 
@@ -241,6 +243,7 @@ class TradingEngine:
             if operation.quantity
             and operation.exit_intent is None
             and operation.status is not OperationStatus.CLOSED
+            and operation.broker in self.context.sessions
             and f"{operation.broker}|{operation.symbol}" not in self.live.ledger.state.discrepancies
         ]
         settings = {op.number: OperationSettings.model_validate(op.settings) for op in concerned}
@@ -270,14 +273,25 @@ class TradingEngine:
 
     # ---- running ----------------------------------------------------------------------------------------------------
 
+    async def _hold_without_broker(self, operation: Operation) -> None:
+        """An operation at a broker that the configuration no longer has can do nothing: it says so."""
+        is_held = operation.status not in (OperationStatus.ACTIVE, OperationStatus.PAUSED)
+        if operation.broker in self.context.sessions or is_held:
+            return
+        detail = f"{operation.broker!r} is none of {', '.join(sorted(self.context.sessions))}: configure it again"
+        failed = OperationFailed(reason="its broker is not configured", detail=detail)
+        await self.live.append(Draft(failed, derived_id(Kind.OPERATION, operation.number)))
+
     def _start_runner(self, operation: Operation) -> None:
+        if operation.broker not in self.context.sessions:
+            return
         runner = self._runners[operation.number] = OperationRunner(self.context, operation)
         self._runtime.tasks.start(runner.run(), f"operation {operation.number}")
 
     async def _run_job(self, number: int, job: Callable[[], Awaitable[Any]]) -> Any:
         runner = self._runners.get(number)
         if runner is None or runner.operation.status is OperationStatus.CLOSED:
-            raise Refused("WRONG_STATUS", "the operation is closed")
+            raise Refused("WRONG_STATUS", "the operation is closed, or its broker is not configured")
         return await runner.do(job)
 
     def _on_entries(self, entries: Sequence[Entry]) -> None:
@@ -344,14 +358,12 @@ class TradingEngine:
 
     async def _check_limits(self) -> None:
         state = self.live.ledger.state
-        operations = [op for op in state.operations.values() if op.status is not OperationStatus.CLOSED]
-        if operations and state.kill_switch is None:
-            (first, *_) = operations
-            runner = self._runners.get(first.number)
-            if runner is not None:
-                trip = self._gatekeeper.loss_beyond_limits(self.context.situation(first, runner.instrument))
-                if trip is not None:
-                    await self.live.append(Draft(trip))
+        if self._runners and state.kill_switch is None:
+            any_of_them = next(iter(self._runners.values()))
+            situation = self.context.situation(any_of_them.operation, any_of_them.instrument)
+            trip = self._gatekeeper.loss_beyond_limits(situation)
+            if trip is not None:
+                await self.live.append(Draft(trip))
         if state.breaker is not None and self._runtime.clock.now() >= state.breaker.until:
             await self.live.append(Draft(CircuitBreakerClosed()))
 
