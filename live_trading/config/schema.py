@@ -211,6 +211,12 @@ class BrokerSettings(Section):
     paper: PaperSettings = PaperSettings()
     ibkr: IbkrSettings = IbkrSettings()
     oanda: OandaSettings = OandaSettings()
+    secrets_key: SecretStr | None = setting(
+        None,
+        "Encrypts the secrets of the brokers in broker_configurations; several with commas between: the first encrypts",
+        env="BROKER_SECRETS_KEY",
+        min_length=32,
+    )
 
     @property
     def account_type(self) -> AccountType:
