@@ -208,6 +208,11 @@ class BrokerSettings(Section):
     """Which broker orders go to, and how to reach it."""
 
     type: BrokerType = setting(BrokerType.PAPER, "Where orders go", env="BROKER_TYPE")
+    simulated: bool = setting(
+        False,
+        "Speak to the paper exchange in the broker's own protocol instead of to the broker: its client, no real money",
+        env="BROKER_SIMULATED",
+    )
     paper: PaperSettings = PaperSettings()
     ibkr: IbkrSettings = IbkrSettings()
     oanda: OandaSettings = OandaSettings()
@@ -219,8 +224,15 @@ class BrokerSettings(Section):
     )
 
     @property
+    def name(self) -> str:
+        """The chosen broker's name, as operations and the journal give it."""
+        return self.type.lower()
+
+    @property
     def account_type(self) -> AccountType:
         """Whether the chosen broker's account holds real money."""
+        if self.simulated:
+            return AccountType.PAPER
         if self.type is BrokerType.IBKR:
             return self.ibkr.account_type
         live = self.type is BrokerType.OANDA and self.oanda.environment is OandaEnvironment.LIVE
@@ -228,7 +240,7 @@ class BrokerSettings(Section):
 
     @model_validator(mode="after")
     def _credentials(self) -> Self:
-        if self.type is BrokerType.OANDA and not (self.oanda.api_key and self.oanda.account_id):
+        if self.type is BrokerType.OANDA and not self.simulated and not (self.oanda.api_key and self.oanda.account_id):
             raise ValueError("type OANDA needs oanda.api_key and oanda.account_id")
         return self
 
