@@ -21,6 +21,11 @@ class FaultKind(StrEnum):
     ``seconds`` after its fill). On questions: ``FAIL_QUERIES`` (503), ``HIDE_ORDERS`` (an order is not found until
     ``seconds`` after its acceptance). On everything: ``STOP_ANSWERING`` (a silent peer, for ``seconds`` or until
     removed). On the market: ``MARKET_CLOSED``.
+
+    At single fronts, where their protocol has such a thing: ``UNEXPECTED_2XX`` (a command is carried out and answered
+    with another good status than the documented one), ``LOSE_FILLS`` (a fill is left out of a stream that is well
+    otherwise), ``SILENT_PRICES`` (prices and their heartbeats stop, all else lives), ``UNAUTHORISED`` (the key is
+    refused), ``RATE_LIMITED`` (too many requests).
     """
 
     DROP_BEFORE_ACCEPT = "drop_before_accept"
@@ -34,6 +39,11 @@ class FaultKind(StrEnum):
     HIDE_ORDERS = "hide_orders"
     STOP_ANSWERING = "stop_answering"
     MARKET_CLOSED = "market_closed"
+    UNEXPECTED_2XX = "unexpected_2xx"
+    LOSE_FILLS = "lose_fills"
+    SILENT_PRICES = "silent_prices"
+    UNAUTHORISED = "unauthorised"
+    RATE_LIMITED = "rate_limited"
 
 
 ON_COMMAND = (FaultKind.DROP_BEFORE_ACCEPT, FaultKind.DROP_AFTER_ACCEPT, FaultKind.ACCEPTED_504, FaultKind.SLOW)

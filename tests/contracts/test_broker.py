@@ -11,6 +11,7 @@ from live_trading.brokers.types import (
     AccountUpdate,
     Connected,
     ExecutionReport,
+    Found,
     MarketTime,
     OrderChange,
     OrderUpdate,
@@ -43,7 +44,8 @@ async def test_connecting_gives_the_whole_state_and_begins_the_stream(venue: Ven
     broker = venue.broker()
     snapshot = await broker.connect(None)
     tape = Tape(broker, venue.runtime)
-    assert (snapshot.orders, snapshot.positions, snapshot.executions, snapshot.cursor) == ((), (), (), "0")
+    assert (snapshot.orders, snapshot.positions, snapshot.executions) == ((), (), ())
+    assert await broker.executions_since(snapshot.cursor) == ([], snapshot.cursor)
     assert snapshot.account.cash == {"USD": D(1_000_000)}
     assert snapshot.account.account_id == venue.account
     await tape.has(MarketTime)
@@ -182,8 +184,8 @@ async def test_market_order_is_placed_filled_and_told(venue: Venue) -> None:
     assert (await broker.account()).cash == {"USD": D("999998.00")}
     assert await broker.open_orders() == []
     executions, cursor = await broker.executions_since(None)
-    assert (executions, cursor) == ([execution], "1")
-    assert await broker.executions_since(cursor) == ([], "1")
+    assert executions == [execution]
+    assert await broker.executions_since(cursor) == ([], cursor)
 
 
 async def test_bracket_is_placed_whole_and_its_stop_ends_the_target(venue: Venue) -> None:
@@ -229,7 +231,8 @@ async def test_refusal_is_an_answer_with_a_code_and_leaves_no_order(venue: Venue
     answer = await broker.place(request)
     assert isinstance(answer, Rejected)
     assert answer.code == "INVALID_PRICE"
-    assert isinstance(await broker.find_order(request.client_order_id), Absent)
+    found = await broker.find_order(request.client_order_id)
+    assert isinstance(found, Absent) or (isinstance(found, Found) and found.order.status is OrderStatus.REJECTED)
 
 
 async def test_same_client_order_id_is_refused_so_that_a_repetition_is_harmless(venue: Venue) -> None:
