@@ -13,9 +13,10 @@ from typing import Any
 import httpx
 
 from live_trading.brokers.base import BrokerAdapter
+from live_trading.brokers.ibkr import IbkrBroker, IbkrOptions
 from live_trading.brokers.in_process import InProcessBroker
 from live_trading.brokers.paper import PaperBroker
-from live_trading.brokers.types import BrokerEvent, Disconnected, Found, OrderRequest
+from live_trading.brokers.types import BrokerEvent, Disconnected, ExecutionReport, Found, OrderRequest
 from live_trading.domain.instrument import Instrument
 from live_trading.domain.market import QuoteTick
 from live_trading.domain.values import OrderStatus, OrderType, Side
@@ -64,6 +65,13 @@ class Tape:
                 await self._news.wait()
         return found
 
+    async def sees(self, wanted: Callable[[BrokerEvent], bool], timeout: float = 10.0) -> None:
+        """Wait for such an event."""
+        async with asyncio.timeout(timeout):
+            while not any(wanted(event) for event in self.events):
+                self._news.clear()
+                await self._news.wait()
+
     async def ended(self, timeout: float = 10.0) -> Disconnected:
         """Wait for the stream's end; its last word."""
         async with asyncio.timeout(timeout):
@@ -77,6 +85,8 @@ class Venue(ABC):
     """One account of one exchange, with its market and its faults in the test's hand."""
 
     account: str
+    foreign_cursor = "99"
+    """A cursor that another exchange gave."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
@@ -95,6 +105,14 @@ class Venue(ABC):
         )
         self.brokers.append(broker)
         return broker
+
+    async def again(self, broker: BrokerAdapter, tape: Tape) -> tuple[BrokerAdapter, Tape]:
+        """The broker after a lost answer: where the connection went with it, connected again."""
+        return broker, tape
+
+    async def told_or_read_back(self, broker: BrokerAdapter, tape: Tape, client_order_id: str) -> None:
+        """An order's fill is known: it was told, or it is in what is read at connecting again."""
+        await tape.has(ExecutionReport, client_order_id=client_order_id)
 
     async def connected(self, cursor: str | None = None, **options: Any) -> tuple[BrokerAdapter, Tape]:
         broker = self.broker(**options)
@@ -240,6 +258,35 @@ class ProcessVenue(Venue):
         await super().close()
         await self.mend()
         await self._http.aclose()
+
+
+class TwsVenue(ProcessVenue):
+    """The same process, spoken to as TWS by the adapter for Interactive Brokers."""
+
+    foreign_cursor = "X99"
+
+    def _broker(self, account: str, **options: Any) -> BrokerAdapter:
+        client_id = int(account[1:]) if account[1:].isdigit() else 999
+        place = self.process.fronts["tws"]
+        where = IbkrOptions(host=str(place["host"]), port=int(place["port"]), client_id=client_id, account=account)
+        return IbkrBroker(where, **options)
+
+    async def again(self, broker: BrokerAdapter, tape: Tape) -> tuple[BrokerAdapter, Tape]:
+        if not any(isinstance(event, Disconnected) for event in tape.events):
+            try:
+                await tape.ended(timeout=0.5)
+            except TimeoutError:
+                return broker, tape
+        await broker.connect(None)
+        return broker, Tape(broker, self.runtime)
+
+    async def told_or_read_back(self, broker: BrokerAdapter, tape: Tape, client_order_id: str) -> None:
+        if not tape.all(ExecutionReport, client_order_id=client_order_id):
+            executions, _ = await broker.executions_since(None)
+            assert [each.client_order_id for each in executions] == [client_order_id]
+
+    async def correct(self, execution_id: str, **values: Decimal) -> None:
+        await super().correct(execution_id.rpartition(".")[2], **values)
 
 
 def order(order_type: OrderType = OrderType.MARKET, side: Side = Side.BUY, quantity: int = 1000, **fields: Any) -> Any:

@@ -229,10 +229,10 @@ class OrderDesk:
     def tell(self, order: Order) -> None:
         """openOrder and orderStatus, and why it ended where it was cancelled."""
         parent = self._parent(order)
-        self._send(told.open_order(order, self._book[order.symbol], _order_id(parent), self._version))
-        self._send(told.order_status(order, _order_id(parent)))
         if told.status_of(order) == "Cancelled":
             self.error(told.label(order, told.ORDER_ID), Code.CANCELLED, f"Order Canceled - reason:{order.reason}")
+        self._send(told.open_order(order, self._book[order.symbol], _order_id(parent), self._version))
+        self._send(told.order_status(order, _order_id(parent)))
 
     def placed(self, row: Execution) -> bool:
         """Whether an execution is of an order of this client."""
