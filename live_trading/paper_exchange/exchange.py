@@ -292,6 +292,10 @@ class SimulatedExchange:
         """All orders the account ever had, oldest first."""
         return [order.copy() for order in self.engine.orders if order.account == account]
 
+    def visible_orders(self, account: str) -> list[Order]:
+        """All orders the account ever had, less those that a fault still hides."""
+        return [order for order in self.orders(account) if self._visible(order)]
+
     def executions_after(self, account: str, number: int) -> tuple[list[Execution], int]:
         """What happened after the cursor ``number``, and the new cursor."""
         ledger = self.engine.accounts[account]

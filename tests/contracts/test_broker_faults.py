@@ -32,12 +32,13 @@ from tests.contracts.venues import (
 
 
 async def test_order_dropped_before_acceptance_is_in_doubt_and_absent(venue: Venue) -> None:
-    broker, _ = await venue.connected()
+    broker, tape = await venue.connected()
     request = order()
     await venue.fault(FaultKind.DROP_BEFORE_ACCEPT, match=request.client_order_id)
     with pytest.raises(InDoubt) as caught:
         await broker.place(request)
     assert caught.value.client_order_id == request.client_order_id
+    broker, tape = await venue.again(broker, tape)
     assert isinstance(await broker.find_order(request.client_order_id), Absent)
 
 
@@ -50,10 +51,11 @@ async def test_order_accepted_without_an_answer_is_in_doubt_and_found_with_its_p
     await venue.fault(kind, operation="place")
     with pytest.raises(InDoubt):
         await broker.place(request)
+    broker, tape = await venue.again(broker, tape)
     assert await status(broker, request.client_order_id) is OrderStatus.FILLED
     for child in request.attached:
         assert await status(broker, child.client_order_id) is OrderStatus.PLACED
-    await tape.has(ExecutionReport, client_order_id=request.client_order_id)
+    await venue.told_or_read_back(broker, tape, request.client_order_id)
 
 
 async def test_answer_later_than_the_patience_is_in_doubt_and_a_merely_slow_one_is_not(venue: Venue) -> None:
@@ -68,22 +70,25 @@ async def test_answer_later_than_the_patience_is_in_doubt_and_a_merely_slow_one_
 
 
 async def test_cancel_and_change_without_an_answer_are_in_doubt(venue: Venue) -> None:
-    broker, _ = await venue.connected()
+    broker, tape = await venue.connected()
     request = order(OrderType.LIMIT, limit_price="1.05000")
     await broker.place(request)
     await venue.fault(FaultKind.DROP_BEFORE_ACCEPT, operation="cancel")
     with pytest.raises(InDoubt):
         await broker.cancel(request.client_order_id)
+    broker, tape = await venue.again(broker, tape)
     assert await status(broker, request.client_order_id) is OrderStatus.PLACED
     await venue.fault(FaultKind.DROP_AFTER_ACCEPT, operation="modify")
     with pytest.raises(InDoubt):
         await broker.modify(request.client_order_id, OrderChange(limit_price=D("1.06000")))
+    broker, tape = await venue.again(broker, tape)
     found = await broker.find_order(request.client_order_id)
     assert isinstance(found, Found)
     assert found.order.limit_price == D("1.06000")
     await venue.fault(FaultKind.ACCEPTED_504, operation="cancel")
     with pytest.raises(InDoubt):
         await broker.cancel(request.client_order_id)
+    broker, tape = await venue.again(broker, tape)
     assert await status(broker, request.client_order_id) is OrderStatus.CANCELLED
 
 

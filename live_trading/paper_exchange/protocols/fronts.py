@@ -15,7 +15,16 @@ def _oanda(exchange: SimulatedExchange, place: FrontPlace) -> Front:
     return OandaFront(exchange, place)
 
 
-FRONTS: dict[str, FrontFactory] = {"oanda": _oanda}
+def _tws(exchange: SimulatedExchange, place: FrontPlace) -> Front:
+    from live_trading.paper_exchange.protocols.tws import TwsFront
+
+    return TwsFront(exchange, place)
+
+
+FRONTS: dict[str, FrontFactory] = {
+    "tws": _tws,
+    "oanda": _oanda,
+}
 
 
 def make_front(name: str, exchange: SimulatedExchange, place: FrontPlace) -> Front:
