@@ -294,7 +294,7 @@ class SimulatedExchange:
 
     def visible_orders(self, account: str) -> list[Order]:
         """All orders the account ever had, less those that a fault still hides."""
-        return [order for order in self.orders(account) if self._visible(order)]
+        return [order for order in self.orders(account) if self._visible(order.order_id)]
 
     def executions_after(self, account: str, number: int) -> tuple[list[Execution], int]:
         """What happened after the cursor ``number``, and the new cursor."""
