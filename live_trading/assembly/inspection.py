@@ -54,7 +54,8 @@ async def compare_with_broker(reader: JournalReader, broker: BrokerAdapter, cloc
                 apply(ledger, entry)
                 book.take(entry)
             ledger.forget_changes()
-        result = compare(ledger, book, broker.name, executions, orders, positions)
+        told_from = broker.executions_reach_back_to()
+        result = compare(ledger, book, broker.name, executions, orders, positions, told_from)
         looked += 1
         if result.is_equal or looked == _LOOKS or ledger.state.stopped:
             return result
