@@ -5,8 +5,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from live_trading.assembly import make_broker, open_exchange
-from live_trading.assembly.inspection import compare_with_broker, plan_recovery, refuse_to_send
+from live_trading.assembly import open_exchange
+from live_trading.assembly.inspection import broker_to_look_at, compare_with_broker, plan_recovery
 from live_trading.cli.access import Access, opened
 from live_trading.cli.exits import Exit
 from live_trading.cli.shell import Answer, BrokerOption, Shell
@@ -33,7 +33,7 @@ async def recover(
     shell.trade_at(broker)
     async with opened(shell) as access, open_exchange(access.settings, access.runtime, still=True) as exchange:
         presence = await engine_presence(access.database, access.settings.engine.id, access.runtime.clock)
-        connection = make_broker(access.settings, exchange, access.runtime, refuse_to_send)
+        connection = broker_to_look_at(access.settings, exchange, access.runtime)
         try:
             made = await plan_recovery(
                 access.reader,
@@ -102,7 +102,7 @@ async def reconcile(shell: Shell, broker: BrokerOption = None) -> Answer:
 async def compared(access: Access) -> Comparison:
     """The comparison with the exchange of the data directory."""
     async with open_exchange(access.settings, access.runtime, still=True) as exchange:
-        connection = make_broker(access.settings, exchange, access.runtime, refuse_to_send)
+        connection = broker_to_look_at(access.settings, exchange, access.runtime)
         try:
             return await compare_with_broker(access.reader, connection, access.runtime.clock)
         finally:

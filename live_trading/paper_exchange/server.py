@@ -62,6 +62,11 @@ class PaperExchangeServer:
             self._fronts.append(make_front(name, self.exchange, place))
         self.url = ""
 
+    @property
+    def fronts(self) -> Mapping[str, Mapping[str, object]]:
+        """How each protocol's clients connect, once started."""
+        return self._told
+
     def _rebuild(self) -> SimulatedExchange:
         options, store = self.options, self._store
         wanted = (

@@ -4,7 +4,8 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import structlog
 from ib_async.contract import Contract, ContractDetails
@@ -450,6 +451,14 @@ class IbkrBroker(BrokerAdapter):
     async def executions_since(self, cursor: str | None) -> tuple[Sequence[Execution], str]:
         executions = await self._usable().executions()
         return after(self.name, cursor, executions), cursor_of(executions)
+
+    def executions_reach_back_to(self) -> datetime:
+        """Midnight: by UTC, or by the gateway's own zone, whichever was last."""
+        now = self._runtime.clock.now()
+        restart = self._options.restart
+        zones = (UTC, ZoneInfo(restart.zone)) if restart is not None else (UTC,)
+        midnights = (now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0) for zone in zones)
+        return max(midnights).astimezone(UTC)
 
     async def open_orders(self) -> Sequence[BrokerOrder]:
         return [order.as_broker_order() for order in await self._usable().open_orders(everyone=True)]
