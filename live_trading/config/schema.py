@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -46,6 +47,12 @@ class BrokerType(StrEnum):
 class OandaEnvironment(StrEnum):
     PRACTICE = "PRACTICE"
     LIVE = "LIVE"
+
+
+class IbkrTicks(StrEnum):
+    QUOTES = "quotes"
+    TICK_BY_TICK = "tick by tick"
+    BARS = "5 second bars"
 
 
 class PaperBracket(StrEnum):
@@ -180,9 +187,41 @@ class IbkrSettings(Section):
         1, "The API client's number; keep it, orders are only managed by the one that placed them",
         env="IBKR_CLIENT_ID", ge=0, le=2**31 - 1,
     )  # fmt: skip
+    account: str | None = setting(
+        None, "The account to trade, such as DU1234567; null where the log-in has only one", env="IBKR_ACCOUNT"
+    )
     account_type: AccountType = setting(
         AccountType.PAPER, "Whether the account holds real money", env="IBKR_ACCOUNT_TYPE"
     )
+    confirm_live: str | None = setting(
+        None, "To trade real money, the account's number once more; null refuses it", env="IBKR_CONFIRM_LIVE"
+    )
+    ticks: IbkrTicks = setting(
+        IbkrTicks.QUOTES,
+        "Where ticks come from: market data (four a second), each single tick (for few instruments at a time), or bars",
+    )
+    nightly_restart: str | None = setting(
+        "23:45",
+        "When the gateway restarts itself (its Auto restart time, HH:MM); nothing is submitted around it; null: never",
+        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$",
+    )
+    restart_timezone: str = setting("America/New_York", "The time zone of that time", min_length=1)
+    roll_days: int = setting(
+        8, "How long before its last trading day a future is no longer the one to trade", unit="days", ge=0, le=60
+    )
+    absence_seconds: float = setting(
+        5.0, "How long after sending an order its absence in every list is proof that it never arrived",
+        unit="seconds", ge=1, le=600,
+    )  # fmt: skip
+
+    @field_validator("restart_timezone")
+    @classmethod
+    def _known_timezone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("is not a time zone; give one such as America/New_York") from None
+        return name
 
     @model_validator(mode="after")
     def _port_matches_account(self) -> Self:
@@ -208,13 +247,31 @@ class BrokerSettings(Section):
     """Which broker orders go to, and how to reach it."""
 
     type: BrokerType = setting(BrokerType.PAPER, "Where orders go", env="BROKER_TYPE")
+    simulated: bool = setting(
+        False,
+        "Speak to the paper exchange in the broker's own protocol instead of to the broker: its client, no real money",
+        env="BROKER_SIMULATED",
+    )
     paper: PaperSettings = PaperSettings()
     ibkr: IbkrSettings = IbkrSettings()
     oanda: OandaSettings = OandaSettings()
+    secrets_key: SecretStr | None = setting(
+        None,
+        "Encrypts the secrets of the brokers in broker_configurations; several with commas between: the first encrypts",
+        env="BROKER_SECRETS_KEY",
+        min_length=32,
+    )
+
+    @property
+    def name(self) -> str:
+        """The chosen broker's name, as operations and the journal give it."""
+        return self.type.lower()
 
     @property
     def account_type(self) -> AccountType:
         """Whether the chosen broker's account holds real money."""
+        if self.simulated:
+            return AccountType.PAPER
         if self.type is BrokerType.IBKR:
             return self.ibkr.account_type
         live = self.type is BrokerType.OANDA and self.oanda.environment is OandaEnvironment.LIVE
@@ -222,7 +279,7 @@ class BrokerSettings(Section):
 
     @model_validator(mode="after")
     def _credentials(self) -> Self:
-        if self.type is BrokerType.OANDA and not (self.oanda.api_key and self.oanda.account_id):
+        if self.type is BrokerType.OANDA and not self.simulated and not (self.oanda.api_key and self.oanda.account_id):
             raise ValueError("type OANDA needs oanda.api_key and oanda.account_id")
         return self
 

@@ -36,6 +36,7 @@ from live_trading.domain.entries import (
     OrderNotPlaced,
     PositionCloseRequested,
     ProtectionMoved,
+    SettingsChanged,
 )
 from live_trading.domain.errors import InvalidInput
 from live_trading.domain.ids import Kind, derived_id
@@ -93,6 +94,7 @@ class CommandDesk:
             "reset_kill_switch": self._reset,
             "add_note": self._note,
             "record_archived_segment": self._record_archived,
+            "record_settings_changed": self._record_settings,
         }
 
     @property
@@ -404,6 +406,11 @@ class CommandDesk:
         if not 0 < data.first_sequence_number <= data.last_sequence_number < self._live.ledger.sequence_number:
             text = f"last_sequence_number: entry {data.last_sequence_number} cannot be archived"
             raise Refused("INVALID_INPUT", text, "last_sequence_number")
+        return await self._append(command, None, data)
+
+    async def _record_settings(self, command: Command) -> Entry:
+        """A person changed what is kept beside the journal; the journal tells who, and from what to what."""
+        data = SettingsChanged.model_validate({**command.arguments, "command_id": command.id})
         return await self._append(command, None, data)
 
 
