@@ -33,6 +33,7 @@ from live_trading.domain.entries import (
     OrderCancelRequested,
     OrderModifyRequested,
     OrderNotPlaced,
+    OrderRequested,
     PositionCloseRequested,
     ProtectionMoved,
 )
@@ -51,6 +52,14 @@ from live_trading.domain.values import (
 from live_trading.engine.context import EngineContext, LastPrices
 from live_trading.engine.discrepancies import leave_alone, open_discrepancy, take_over, whose
 from live_trading.engine.inbox import Command, Outcome, Refused
+from live_trading.engine.manual_trades import (
+    ManualTrade,
+    create_manual_operation,
+    manual_operation,
+    parse,
+    wait_for_price,
+)
+from live_trading.engine.records import RECORDS, fact_of, settings_change
 from live_trading.orders.facts import about
 from live_trading.orders.watched import warning, watched
 from live_trading.projections.state import Operation, Order
@@ -71,7 +80,9 @@ class CommandDesk:
         context: EngineContext,
         created: Callable[[Operation], None],
         run: Callable[[int, Callable[[], Awaitable[Any]]], Awaitable[Any]],
+        enter: Callable[[int, Command, ManualTrade], Awaitable[Entry]],
     ) -> None:
+        self._enter = enter
         self._context = context
         self._live = context.live
         self._created = created
@@ -91,6 +102,11 @@ class CommandDesk:
             "reset_kill_switch": self._reset,
             "add_note": self._note,
             "record_archived_segment": self._record_archived,
+            "manual_trade": self._manual_trade,
+            "start_trading": self._start_trading,
+            "stop_trading": self._stop_trading,
+            "change_settings": self._change_settings,
+            **dict.fromkeys(RECORDS, self._record),
         }
 
     @property
@@ -254,6 +270,10 @@ class CommandDesk:
         operation_id, operation = self._operation(command)
         if not operation.quantity:
             raise Refused("NO_POSITION", "the operation has no open position")
+        named = command.arguments.get("position_id")
+        held = str(derived_id(Kind.POSITION, operation.position.number)) if operation.position is not None else None
+        if named is not None and named != held:
+            raise Refused("NO_POSITION", f"position {named} is closed already", "position_id")
         if operation.exit_intent is not None:
             raise Refused("ALREADY_CLOSING", f"the position is being closed: {operation.exit_intent.reason}")
         reason = str(command.arguments.get("reason") or "closed by hand")
@@ -349,6 +369,22 @@ class CommandDesk:
         result: Entry = await self._run(operation.number, job)
         return result
 
+    async def _manual_trade(self, command: Command) -> Entry:
+        trade = parse(command)
+        if trade.operation_id is not None:
+            _, operation = self._open_operation(command)
+            if trade.instrument not in (operation.symbol, operation.settings.get("asset")):
+                raise Refused("INVALID_INPUT", f"instrument: the operation trades {operation.symbol}", "instrument")
+        else:
+            found = manual_operation(self._context, trade)
+            if found is None:
+                found = await create_manual_operation(self._context, trade, command.actor)
+                self._created(found)
+            operation = found
+        await wait_for_price(self._context, operation)
+        result: Entry = await self._run(operation.number, lambda: self._enter(operation.number, command, trade))
+        return result
+
     # ---- everything -------------------------------------------------------------------------------------------------
 
     async def _resolve_discrepancy(self, command: Command) -> Entry:
@@ -377,6 +413,43 @@ class CommandDesk:
         note = str(command.arguments.get("note", ""))
         losses = self._context.gatekeeper.day_losses(prices)
         return await self._append(command, None, KillSwitchReset(note=note, acknowledged=losses, command_id=command.id))
+
+    async def _record(self, command: Command) -> Entry:
+        """A fact of somebody else's: who logged in, which user was changed."""
+        return await self._append(command, None, fact_of(command))
+
+    async def _change_settings(self, command: Command) -> Entry:
+        return await self._append(command, None, settings_change(self._context, command))
+
+    async def _start_trading(self, command: Command) -> Entry:
+        discrepancies = self._live.ledger.state.discrepancies
+        paused = self._in_status(OperationStatus.PAUSED)
+        resumable = [op for op in paused if f"{op.broker}|{op.symbol}" not in discrepancies]
+        return await self._all(command, resumable, OperationResumed, "paused, or can be resumed as things are")
+
+    async def _stop_trading(self, command: Command) -> Entry:
+        return await self._all(command, self._in_status(OperationStatus.ACTIVE), OperationPaused, "active")
+
+    def _in_status(self, status: OperationStatus) -> list[Operation]:
+        return [operation for operation in self._live.ledger.state.operations.values() if operation.status is status]
+
+    async def _all(
+        self, command: Command, operations: list[Operation], kind: type[OperationPaused | OperationResumed], what: str
+    ) -> Entry:
+        """The same for several. The last entry carries the command's id: what was cut short is done to its end."""
+        if not operations:
+            raise Refused("WRONG_STATUS", f"no operation is {what}")
+        reason = str(command.arguments.get("reason", ""))
+        drafts = [
+            Draft(
+                kind(reason=reason, command_id=command.id if operation is operations[-1] else None),
+                derived_id(Kind.OPERATION, operation.number),
+                command.actor,
+            )
+            for operation in operations
+        ]
+        *_, entry = await self._live.append(*drafts)
+        return entry
 
     async def _record_archived(self, command: Command) -> Entry:
         """Somebody sealed and proved a segment; the entries go once the journal vouches for it."""
@@ -449,6 +522,9 @@ def outcome_of(entry: Entry) -> Outcome:
         result["operation_id"] = str(entry.operation_id)
     if isinstance(entry.data, OperationCreated) and entry.data.warning is not None:
         result["warning"] = entry.data.warning
+    if isinstance(entry.data, OrderRequested):
+        result["client_order_id"] = entry.data.client_order_id
+        result["order_id"] = str(derived_id(Kind.ORDER, number))
     if isinstance(entry.data, KillSwitchReset) and entry.data.acknowledged:
         result["acknowledged"] = {currency: f"{loss:f}" for currency, loss in entry.data.acknowledged.items()}
     return Outcome(number, False, result)
