@@ -34,7 +34,11 @@ def engine_config(settings: Settings, *, lossless_ticks: bool = False) -> Engine
         snapshot_every=engine.snapshot_every_entries,
         stop_patience=engine.stop_patience_seconds,
         trailing_stops_at_broker=risk.trailing_stops_at_broker,
-        operation_defaults=risk.operation_defaults(settings.broker.account_type),
+        operation_defaults={
+            **risk.operation_defaults(settings.broker.account_type),
+            "broker": settings.broker.name,
+            "account_type": settings.broker.account_type,
+        },
         risk=risk,
         account_type=settings.broker.account_type,
     )

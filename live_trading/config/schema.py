@@ -208,13 +208,31 @@ class BrokerSettings(Section):
     """Which broker orders go to, and how to reach it."""
 
     type: BrokerType = setting(BrokerType.PAPER, "Where orders go", env="BROKER_TYPE")
+    simulated: bool = setting(
+        False,
+        "Speak to the paper exchange in the broker's own protocol instead of to the broker: its client, no real money",
+        env="BROKER_SIMULATED",
+    )
     paper: PaperSettings = PaperSettings()
     ibkr: IbkrSettings = IbkrSettings()
     oanda: OandaSettings = OandaSettings()
+    secrets_key: SecretStr | None = setting(
+        None,
+        "Encrypts the secrets of the brokers in broker_configurations; several with commas between: the first encrypts",
+        env="BROKER_SECRETS_KEY",
+        min_length=32,
+    )
+
+    @property
+    def name(self) -> str:
+        """The chosen broker's name, as operations and the journal give it."""
+        return self.type.lower()
 
     @property
     def account_type(self) -> AccountType:
         """Whether the chosen broker's account holds real money."""
+        if self.simulated:
+            return AccountType.PAPER
         if self.type is BrokerType.IBKR:
             return self.ibkr.account_type
         live = self.type is BrokerType.OANDA and self.oanda.environment is OandaEnvironment.LIVE
@@ -222,7 +240,7 @@ class BrokerSettings(Section):
 
     @model_validator(mode="after")
     def _credentials(self) -> Self:
-        if self.type is BrokerType.OANDA and not (self.oanda.api_key and self.oanda.account_id):
+        if self.type is BrokerType.OANDA and not self.simulated and not (self.oanda.api_key and self.oanda.account_id):
             raise ValueError("type OANDA needs oanda.api_key and oanda.account_id")
         return self
 
@@ -415,50 +433,6 @@ class LoggingSettings(Section):
     )
     journal_segment_entries: int = setting(
         100_000, "Entries in one file of the archive at most", unit="entries", ge=100, le=10_000_000
-    )
-
-
-class ApiSettings(Section):
-    """The HTTP interface: REST, WebSocket and the web pages."""
-
-    host: str = setting(
-        "127.0.0.1", "Address it listens on; 0.0.0.0 opens it to the network", env="API_HOST", min_length=1
-    )
-    port: int = setting(
-        8000, "Port it listens on; 0 takes any free one, and says which", env="API_PORT", ge=0, le=65_535
-    )
-    in_run: bool = setting(True, "Whether live-trading run serves it too; false leaves it to a process of its own")
-    secret_key: SecretStr | None = setting(
-        None, "Signs log-in tokens; null makes one in data_dir, which only a PAPER account accepts", env="SECRET_KEY",
-        min_length=32,
-    )  # fmt: skip
-    tls_in_front: bool = setting(
-        False, "A proxy in front speaks TLS: requests that did not come through it encrypted are refused", env="API_TLS"
-    )
-    confirm_live: bool = setting(
-        False, "Said on purpose: this interface may give orders to a LIVE account", env="API_CONFIRM_LIVE"
-    )
-    access_token_minutes: float = setting(15.0, "How long a log-in token is good for", unit="minutes", gt=0, le=1440)
-    refresh_token_days: float = setting(30.0, "How long a log-in lasts that is not used", unit="days", gt=0, le=366)
-    requests_per_minute: int = setting(
-        3_000, "Requests of one user, or of one address without a log-in", unit="requests a minute", ge=1, le=10_000_000
-    )
-    commands_per_minute: int = setting(
-        600, "Requests of one user that change something", unit="requests a minute", ge=1, le=10_000_000
-    )
-    logins_per_minute: int = setting(
-        10, "Log-ins tried from one address, or under one name", unit="requests a minute", ge=1, le=1_000_000
-    )
-    lock_after_failures: int = setting(
-        5, "Wrong passwords in a row that lock a name: a minute first, twice as long each time", unit="log-ins",
-        ge=1, le=1000,
-    )  # fmt: skip
-    answer_seconds: float = setting(
-        10.0, "How long a command waits for the engine before 202 is answered", unit="seconds", ge=0, le=60
-    )
-    max_sockets: int = setting(2_000, "WebSockets open at once", unit="connections", ge=1, le=100_000)
-    socket_backlog: int = setting(
-        1_000, "Messages a WebSocket may be behind before it is dropped", unit="messages", ge=10, le=100_000
     )
 
 

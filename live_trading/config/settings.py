@@ -17,8 +17,8 @@ from live_trading.config.errors import ConfigError, Problem
 from live_trading.config.explain import explain
 from live_trading.config.fields import leaves
 from live_trading.config.file import interpolate, read_file
+from live_trading.config.interface import ApiSettings
 from live_trading.config.schema import (
-    ApiSettings,
     BrokerSettings,
     DatabaseSettings,
     DeploymentSettings,

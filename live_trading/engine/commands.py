@@ -52,14 +52,9 @@ from live_trading.domain.values import (
 from live_trading.engine.context import EngineContext, LastPrices
 from live_trading.engine.discrepancies import leave_alone, open_discrepancy, take_over, whose
 from live_trading.engine.inbox import Command, Outcome, Refused
-from live_trading.engine.manual_trades import (
-    ManualTrade,
-    create_manual_operation,
-    manual_operation,
-    parse,
-    wait_for_price,
-)
-from live_trading.engine.records import RECORDS, fact_of, settings_change
+from live_trading.engine.manual_trades import Enter, manual_trade
+from live_trading.engine.records import RECORDS, change_settings, record
+from live_trading.engine.switches import start_trading, stop_trading
 from live_trading.orders.facts import about
 from live_trading.orders.watched import warning, watched
 from live_trading.projections.state import Operation, Order
@@ -80,9 +75,8 @@ class CommandDesk:
         context: EngineContext,
         created: Callable[[Operation], None],
         run: Callable[[int, Callable[[], Awaitable[Any]]], Awaitable[Any]],
-        enter: Callable[[int, Command, ManualTrade], Awaitable[Entry]],
+        enter: Enter,
     ) -> None:
-        self._enter = enter
         self._context = context
         self._live = context.live
         self._created = created
@@ -102,11 +96,11 @@ class CommandDesk:
             "reset_kill_switch": self._reset,
             "add_note": self._note,
             "record_archived_segment": self._record_archived,
-            "manual_trade": self._manual_trade,
-            "start_trading": self._start_trading,
-            "stop_trading": self._stop_trading,
-            "change_settings": self._change_settings,
-            **dict.fromkeys(RECORDS, self._record),
+            "manual_trade": partial(manual_trade, context, created, self._run, enter),
+            "start_trading": partial(start_trading, context),
+            "stop_trading": partial(stop_trading, context),
+            "change_settings": partial(change_settings, context),
+            **dict.fromkeys(RECORDS, partial(record, context)),
         }
 
     @property
@@ -369,22 +363,6 @@ class CommandDesk:
         result: Entry = await self._run(operation.number, job)
         return result
 
-    async def _manual_trade(self, command: Command) -> Entry:
-        trade = parse(command)
-        if trade.operation_id is not None:
-            _, operation = self._open_operation(command)
-            if trade.instrument not in (operation.symbol, operation.settings.get("asset")):
-                raise Refused("INVALID_INPUT", f"instrument: the operation trades {operation.symbol}", "instrument")
-        else:
-            found = manual_operation(self._context, trade)
-            if found is None:
-                found = await create_manual_operation(self._context, trade, command.actor)
-                self._created(found)
-            operation = found
-        await wait_for_price(self._context, operation)
-        result: Entry = await self._run(operation.number, lambda: self._enter(operation.number, command, trade))
-        return result
-
     # ---- everything -------------------------------------------------------------------------------------------------
 
     async def _resolve_discrepancy(self, command: Command) -> Entry:
@@ -413,43 +391,6 @@ class CommandDesk:
         note = str(command.arguments.get("note", ""))
         losses = self._context.gatekeeper.day_losses(prices)
         return await self._append(command, None, KillSwitchReset(note=note, acknowledged=losses, command_id=command.id))
-
-    async def _record(self, command: Command) -> Entry:
-        """A fact of somebody else's: who logged in, which user was changed."""
-        return await self._append(command, None, fact_of(command))
-
-    async def _change_settings(self, command: Command) -> Entry:
-        return await self._append(command, None, settings_change(self._context, command))
-
-    async def _start_trading(self, command: Command) -> Entry:
-        discrepancies = self._live.ledger.state.discrepancies
-        paused = self._in_status(OperationStatus.PAUSED)
-        resumable = [op for op in paused if f"{op.broker}|{op.symbol}" not in discrepancies]
-        return await self._all(command, resumable, OperationResumed, "paused, or can be resumed as things are")
-
-    async def _stop_trading(self, command: Command) -> Entry:
-        return await self._all(command, self._in_status(OperationStatus.ACTIVE), OperationPaused, "active")
-
-    def _in_status(self, status: OperationStatus) -> list[Operation]:
-        return [operation for operation in self._live.ledger.state.operations.values() if operation.status is status]
-
-    async def _all(
-        self, command: Command, operations: list[Operation], kind: type[OperationPaused | OperationResumed], what: str
-    ) -> Entry:
-        """The same for several. The last entry carries the command's id: what was cut short is done to its end."""
-        if not operations:
-            raise Refused("WRONG_STATUS", f"no operation is {what}")
-        reason = str(command.arguments.get("reason", ""))
-        drafts = [
-            Draft(
-                kind(reason=reason, command_id=command.id if operation is operations[-1] else None),
-                derived_id(Kind.OPERATION, operation.number),
-                command.actor,
-            )
-            for operation in operations
-        ]
-        *_, entry = await self._live.append(*drafts)
-        return entry
 
     async def _record_archived(self, command: Command) -> Entry:
         """Somebody sealed and proved a segment; the entries go once the journal vouches for it."""

@@ -78,7 +78,7 @@ class EngineConfig:
             risk=risk,
             limits=limits_of(risk),
             trailing_stops_at_broker=risk.trailing_stops_at_broker,
-            operation_defaults=risk.operation_defaults(self.account_type),
+            operation_defaults={**self.operation_defaults, **risk.operation_defaults(self.account_type)},
         )
 
 

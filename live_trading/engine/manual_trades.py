@@ -5,11 +5,13 @@ and the order is carried out again and leads to an order; one whose order was as
 became of it since. It never ends as done without one.
 """
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bson import ObjectId
+from bson.errors import InvalidId
 from pydantic import BaseModel, ConfigDict, Field
 
 from live_trading.domain.entries import Draft, Entry, OperationCreated, OrderRequested, SignalGenerated
@@ -52,12 +54,40 @@ class ManualTrade(BaseModel):
         return SignalType.ENTER_LONG if self.direction == "Long" else SignalType.ENTER_SHORT
 
 
-def parse(command: Command) -> ManualTrade:
-    """The command's arguments. Raises pydantic's ``ValidationError``."""
-    return ManualTrade.model_validate(dict(command.arguments))
+Enter = Callable[[int, Command, ManualTrade], Awaitable[Entry]]
+Run = Callable[[int, Callable[[], Awaitable[Any]]], Awaitable[Any]]
 
 
-def manual_operation(context: EngineContext, trade: ManualTrade) -> Operation | None:
+async def manual_trade(
+    context: EngineContext, created: Callable[[Operation], None], run: Run, enter: Enter, command: Command
+) -> Entry:
+    """Enter in the operation that is named, else in the instrument's operation for manual trades, which is made where
+    there is none. Raises :class:`Refused`, :class:`InvalidInput`, or pydantic's ``ValidationError``."""
+    trade = ManualTrade.model_validate(dict(command.arguments))
+    operation = _named(context, trade) if trade.operation_id is not None else _manual_operation(context, trade)
+    if operation is None:
+        operation = await _create_operation(context, trade, command.actor)
+        created(operation)
+    await _wait_for_price(context, operation)
+    number = operation.number
+    entry: Entry = await run(number, lambda: enter(number, command, trade))
+    return entry
+
+
+def _named(context: EngineContext, trade: ManualTrade) -> Operation:
+    try:
+        operation_id = ObjectId(trade.operation_id)
+    except InvalidId:
+        raise Refused("INVALID_INPUT", "operation_id: is not an id", "operation_id") from None
+    operation = context.live.ledger.operation(operation_id)
+    if operation is None or derived_id(Kind.OPERATION, operation.number) != operation_id:
+        raise Refused("NOT_FOUND", f"there is no operation {operation_id}", "operation_id")
+    if trade.instrument not in (operation.symbol, operation.settings.get("asset")):
+        raise Refused("INVALID_INPUT", f"instrument: the operation trades {operation.symbol}", "instrument")
+    return operation
+
+
+def _manual_operation(context: EngineContext, trade: ManualTrade) -> Operation | None:
     """The open operation for manual trades in the instrument, the newest if there are several."""
     broker = trade.broker or _default_broker(context)
     found = [
@@ -72,14 +102,15 @@ def manual_operation(context: EngineContext, trade: ManualTrade) -> Operation | 
 
 
 def _default_broker(context: EngineContext) -> str:
+    chosen = context.config.operation_defaults.get("broker")
+    if chosen in context.sessions:
+        return str(chosen)
     if len(context.sessions) == 1:
         return next(iter(context.sessions))
-    if "paper" in context.sessions:
-        return "paper"
     raise Refused("INVALID_INPUT", f"broker: name one of {', '.join(sorted(context.sessions))}", "broker")
 
 
-async def create_manual_operation(context: EngineContext, trade: ManualTrade, actor: str) -> Operation:
+async def _create_operation(context: EngineContext, trade: ManualTrade, actor: str) -> Operation:
     """An operation without a strategy of its own, in which a person trades. Made where there is none."""
     broker = trade.broker or _default_broker(context)
     session = context.sessions.get(broker)
@@ -109,7 +140,7 @@ async def create_manual_operation(context: EngineContext, trade: ManualTrade, ac
     return context.live.ledger.state.operations[entry.sequence_number]
 
 
-async def wait_for_price(context: EngineContext, operation: Operation) -> None:
+async def _wait_for_price(context: EngineContext, operation: Operation) -> None:
     """A fresh operation has no price yet. Waits a while; what then is not there is refused by the Gatekeeper."""
     clock = context.runtime.clock
     deadline = clock.monotonic() + context.config.price_patience

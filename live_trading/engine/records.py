@@ -11,6 +11,8 @@ from pydantic import BaseModel
 from live_trading.config import RiskSettings
 from live_trading.domain.entries import (
     RISK_SECTION,
+    Draft,
+    Entry,
     EntryData,
     SettingsChanged,
     UserAuthenticated,
@@ -25,15 +27,26 @@ RECORDS: dict[str, type[EntryData]] = {
     "record_user_authenticated": UserAuthenticated,
     "record_user_refused": UserRefused,
     "record_user_changed": UserChanged,
+    "record_settings_changed": SettingsChanged,
 }
 
 
-def fact_of(command: Command) -> EntryData:
-    """What is to be written down. Raises pydantic's ``ValidationError``."""
-    return RECORDS[command.kind].model_validate({**command.arguments, "command_id": command.id})
+async def record(context: EngineContext, command: Command) -> Entry:
+    """Write it down. Raises :class:`Refused`, or pydantic's ``ValidationError``."""
+    data = RECORDS[command.kind].model_validate({**command.arguments, "command_id": command.id})
+    if isinstance(data, SettingsChanged) and data.section == RISK_SECTION:
+        raise Refused("INVALID_INPUT", f"section: {RISK_SECTION} is changed by change_settings", "section")
+    (entry,) = await context.live.append(Draft(data, actor=command.actor))
+    return entry
 
 
-def settings_change(context: EngineContext, command: Command) -> SettingsChanged:
+async def change_settings(context: EngineContext, command: Command) -> Entry:
+    """Change risk settings. They hold as soon as the entry is folded."""
+    (entry,) = await context.live.append(Draft(_settings_change(context, command), actor=command.actor))
+    return entry
+
+
+def _settings_change(context: EngineContext, command: Command) -> SettingsChanged:
     """New values of risk settings, checked. Raises :class:`Refused`, or pydantic's ``ValidationError``."""
     if command.arguments.get("section") != RISK_SECTION:
         raise Refused("INVALID_INPUT", f"section: only {RISK_SECTION} can be changed while running", "section")

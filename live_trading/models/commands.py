@@ -91,11 +91,11 @@ async def prepare(database: Database) -> None:
 
 
 async def submit(
-    database: Database, command: CommandRecord, session: AsyncClientSession | None = None
+    database: Database, command: CommandRecord, *, session: AsyncClientSession | None = None
 ) -> CommandRecord:
     """Store a command, durably, and return it; or the one stored before under the same id or idempotency key.
 
-    With ``session`` it is part of that session's transaction: stored with the rest of it, or not at all.
+    With a ``session`` it is stored with its transaction, and only a fresh command may be.
 
     Raises :class:`InvalidInput` when the one stored before asks for something else (or was asked by somebody else), and
     for arguments that cannot be kept.
@@ -105,6 +105,8 @@ async def submit(
     try:
         await collection.insert_one(document, session=session)
     except DuplicateKeyError:
+        if session is not None:
+            raise
         return await _stored_before(collection, command, document)
     return CommandRecord.model_validate(document)
 

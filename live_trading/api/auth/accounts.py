@@ -370,7 +370,7 @@ class Accounts:
         record = commands.CommandRecord(
             id=self._ids.token(), kind=kind, arguments=dict(facts), actor=actor, created_at=self._clock.now()
         )
-        await commands.submit(self._database, record, transaction)
+        await commands.submit(self._database, record, session=transaction)
 
     async def _atomically(self, work: Callable[[AsyncClientSession], Awaitable[None]]) -> None:
         async with self._database.client.start_session() as session:
