@@ -34,9 +34,9 @@ from live_trading.domain.entries import (
     OrderCancelRequested,
     OrderModifyRequested,
     OrderNotPlaced,
+    OrderRequested,
     PositionCloseRequested,
     ProtectionMoved,
-    SettingsChanged,
 )
 from live_trading.domain.errors import InvalidInput
 from live_trading.domain.ids import Kind, derived_id
@@ -53,6 +53,9 @@ from live_trading.domain.values import (
 from live_trading.engine.context import EngineContext, LastPrices
 from live_trading.engine.discrepancies import leave_alone, open_discrepancy, take_over, whose
 from live_trading.engine.inbox import Command, Outcome, Refused
+from live_trading.engine.manual_trades import Enter, manual_trade
+from live_trading.engine.records import RECORDS, change_settings, record
+from live_trading.engine.switches import start_trading, stop_trading
 from live_trading.journal.errors import JournalError
 from live_trading.orders.facts import about
 from live_trading.orders.watched import warning, watched
@@ -74,6 +77,7 @@ class CommandDesk:
         context: EngineContext,
         created: Callable[[Operation], None],
         run: Callable[[int, Callable[[], Awaitable[Any]]], Awaitable[Any]],
+        enter: Enter,
     ) -> None:
         self._context = context
         self._live = context.live
@@ -94,7 +98,11 @@ class CommandDesk:
             "reset_kill_switch": self._reset,
             "add_note": self._note,
             "record_archived_segment": self._record_archived,
-            "record_settings_changed": self._record_settings,
+            "manual_trade": partial(manual_trade, context, created, self._run, enter),
+            "start_trading": partial(start_trading, context),
+            "stop_trading": partial(stop_trading, context),
+            "change_settings": partial(change_settings, context),
+            **dict.fromkeys(RECORDS, partial(record, context)),
         }
 
     @property
@@ -275,6 +283,10 @@ class CommandDesk:
         if not operation.quantity:
             raise Refused("NO_POSITION", "the operation has no open position")
         self._check_has_broker(operation)
+        named = command.arguments.get("position_id")
+        held = str(derived_id(Kind.POSITION, operation.position.number)) if operation.position is not None else None
+        if named is not None and named != held:
+            raise Refused("NO_POSITION", f"position {named} is closed already", "position_id")
         if operation.exit_intent is not None:
             raise Refused("ALREADY_CLOSING", f"the position is being closed: {operation.exit_intent.reason}")
         reason = str(command.arguments.get("reason") or "closed by hand")
@@ -408,11 +420,6 @@ class CommandDesk:
             raise Refused("INVALID_INPUT", text, "last_sequence_number")
         return await self._append(command, None, data)
 
-    async def _record_settings(self, command: Command) -> Entry:
-        """A person changed what is kept beside the journal; the journal tells who, and from what to what."""
-        data = SettingsChanged.model_validate({**command.arguments, "command_id": command.id})
-        return await self._append(command, None, data)
-
 
 def _protection_arguments(arguments: Mapping[str, Any]) -> tuple[OrderPurpose, Decimal]:
     kind = arguments.get("kind")
@@ -484,6 +491,9 @@ def outcome_of(entry: Entry) -> Outcome:
         result["operation_id"] = str(entry.operation_id)
     if isinstance(entry.data, OperationCreated) and entry.data.warning is not None:
         result["warning"] = entry.data.warning
+    if isinstance(entry.data, OrderRequested):
+        result["client_order_id"] = entry.data.client_order_id
+        result["order_id"] = str(derived_id(Kind.ORDER, number))
     if isinstance(entry.data, KillSwitchReset) and entry.data.acknowledged:
         result["acknowledged"] = {currency: f"{loss:f}" for currency, loss in entry.data.acknowledged.items()}
     return Outcome(number, False, result)
