@@ -22,7 +22,7 @@ def _run(data_dir: Path, room: int | None) -> "subprocess.CompletedProcess[str]"
             resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
 
     words = [sys.executable, "-m", "live_trading.paper_exchange", "--data-dir", str(data_dir), "--port", "0"]
-    return subprocess.run(words, capture_output=True, text=True, timeout=120, preexec_fn=limit, check=False)  # noqa: PLW1509
+    return subprocess.run(words, capture_output=True, text=True, timeout=120, preexec_fn=limit, check=False)
 
 
 def _file_in_its_place(data_dir: Path) -> None:
