@@ -14,8 +14,8 @@ setup: ## make .venv with the locked dependencies
 run: setup ## start the engine; BROKER=ibkr or oanda in that protocol; ARGS="…" are passed on to "live-trading run"
 	@exec .venv/bin/live-trading run $(if $(BROKER),--broker $(BROKER)) $(ARGS)
 
-test: setup ## run every test; ARGS="…" are passed on to pytest
-	@$(PY) -m pytest $(ARGS)
+test: setup ## run every test; with ARGS="…" only what they tell pytest
+	@$(if $(ARGS),$(PY) -m pytest $(ARGS),scripts/test.sh)
 
 test-crash-full: setup ## kill engines and mongod at every single moment; hours of it
 	@$(PY) -m pytest -m crash_full -s $(ARGS)

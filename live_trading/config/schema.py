@@ -255,6 +255,12 @@ class BrokerSettings(Section):
     paper: PaperSettings = PaperSettings()
     ibkr: IbkrSettings = IbkrSettings()
     oanda: OandaSettings = OandaSettings()
+    secrets_key: SecretStr | None = setting(
+        None,
+        "Encrypts the secrets of the brokers in broker_configurations; several with commas between: the first encrypts",
+        env="BROKER_SECRETS_KEY",
+        min_length=32,
+    )
 
     @property
     def name(self) -> str:
@@ -467,16 +473,6 @@ class LoggingSettings(Section):
     journal_segment_entries: int = setting(
         100_000, "Entries in one file of the archive at most", unit="entries", ge=100, le=10_000_000
     )
-
-
-class ApiSettings(Section):
-    """The HTTP interface."""
-
-    host: str = setting(
-        "127.0.0.1", "Address it listens on; 0.0.0.0 opens it to the network", env="API_HOST", min_length=1
-    )
-    port: int = setting(8000, "Port it listens on", env="API_PORT", ge=1, le=65_535)
-    secret_key: SecretStr | None = setting(None, "Signs log-in tokens", env="SECRET_KEY", min_length=32)
 
 
 class GcpSettings(Section):

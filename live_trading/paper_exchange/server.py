@@ -17,7 +17,7 @@ from live_trading.domain.market import Bar
 from live_trading.paper_exchange.candles import Candles
 from live_trading.paper_exchange.catalogue import default_catalogue, read_catalogue
 from live_trading.paper_exchange.core import AccountSettings, Catalogue, Effect, Listing
-from live_trading.paper_exchange.exchange import SimulatedExchange
+from live_trading.paper_exchange.exchange import Note, SimulatedExchange
 from live_trading.paper_exchange.feeds import Pacer, QuietFeed, RecordedFeed, RecordedFile, SyntheticFeed
 from live_trading.paper_exchange.options import READY_FILE, STORE_FILE, PaperExchangeOptions
 from live_trading.paper_exchange.protocols.front import Front, FrontPlace
@@ -156,9 +156,12 @@ class _FailStop:
     def __init__(self, store: ExchangeStore) -> None:
         self._store = store
 
-    def commit(self, effects: Sequence[Effect], now_ns: int) -> None:
+    def notes(self, front: str) -> list[Note]:
+        return self._store.notes(front)
+
+    def commit(self, effects: Sequence[Effect], now_ns: int, notes: Sequence[Note] = ()) -> None:
         try:
-            self._store.commit(effects, now_ns)
+            self._store.commit(effects, now_ns, notes)
         except sqlite3.Error as error:
             _die(f"paper exchange: the store cannot be written ({error}); ending, so that nothing untrue is told")
 

@@ -29,7 +29,7 @@ def test_gateway_that_runs_by_itself_is_checked_and_traded_at(start: Start, comm
     exchange = start("paper-exchange", "--front", "tws", "--account", "DU1234567", "--data-dir", tmp_path / "gateway")
     exchange.until("paper exchange ready")
     told = json.loads((tmp_path / "gateway" / "paper-exchange" / "paper-exchange.json").read_text())
-    place = ("--set", "broker.type=IBKR", "--set", f"broker.ibkr.port={told['fronts']['tws']['port']}")
+    place: tuple[str, ...] = ("--set", "broker.type=IBKR", "--set", f"broker.ibkr.port={told['fronts']['tws']['port']}")
     place = (*place, "--set", "broker.ibkr.nightly_restart=null", "--data-dir", str(tmp_path / "engine"))
     looked = command("doctor", *place, "--json")
     (broker,) = [check for check in looked.data["checks"] if check["name"] == "broker ibkr"]

@@ -97,7 +97,8 @@ async def test_order_not_yet_visible_is_absent_and_then_found(venue: Venue) -> N
     request = order(OrderType.LIMIT, limit_price="1.05000")
     await venue.fault(FaultKind.HIDE_ORDERS, seconds=0.5)
     await broker.place(request)
-    assert isinstance(await broker.find_order(request.client_order_id), Absent)
+    if venue.repeats:  # else the stream may have told already what a question does not find yet
+        assert isinstance(await broker.find_order(request.client_order_id), Absent)
     assert await broker.open_orders() == []
 
     async def visible() -> bool:
@@ -112,11 +113,12 @@ async def test_question_that_fails_is_unknown_never_empty(venue: Venue) -> None:
     broker, _ = await venue.connected()
     request = order()
     await broker.place(request)
-    await venue.fault(FaultKind.FAIL_QUERIES, count=5)
+    await venue.fault(FaultKind.FAIL_QUERIES, count=None)
     assert isinstance(await broker.find_order(request.client_order_id), Unknown)
     for question in (broker.positions(), broker.open_orders(), broker.executions_since(None), broker.account()):
         with pytest.raises(Retryable):
             await question
+    await venue.mend()
     assert len(await broker.positions()) == 1
 
 
@@ -141,17 +143,22 @@ async def test_fills_told_twice_and_out_of_order_are_known_by_their_ids(venue: V
     await venue.fault(FaultKind.DUPLICATE_FILLS, count=2)
     for _ in range(3):
         await broker.place(order())
-    told = await tape.has(ExecutionReport, count=5)
+    told = await tape.has(ExecutionReport, count=5 if venue.repeats else 3)
     ids = [execution.execution_id for execution in told]
     executions, _ = await broker.executions_since(None)
     known = [execution.execution_id for execution in executions]
-    assert list(dict.fromkeys(ids)) != known, "the fault must have put them out of order"
+    if venue.repeats:
+        assert list(dict.fromkeys(ids)) != known, "the fault must have put them out of order"
+    else:
+        assert ids == known, "the adapter must have put them in order, once each"
     assert sorted(set(ids)) == known
     assert len({execution.execution_id: execution for execution in told}) == 3
     assert {execution.execution_id: execution for execution in told} == {e.execution_id: e for e in executions}
 
 
 async def test_correction_repeats_the_id_with_the_values_that_hold(venue: Venue) -> None:
+    if not venue.corrects:
+        pytest.skip("its executions are told once, with their commission, and never corrected")
     broker, tape = await venue.connected()
     await broker.place(order())
     first = (await tape.has(ExecutionReport))[0]
@@ -166,6 +173,8 @@ async def test_correction_repeats_the_id_with_the_values_that_hold(venue: Venue)
 
 
 async def test_late_commission_comes_apart_from_its_fill(venue: Venue) -> None:
+    if not venue.corrects:
+        pytest.skip("its executions are told once, with their commission, and never corrected")
     broker, tape = await venue.connected()
     await venue.fault(FaultKind.LATE_COMMISSION, seconds=0.3)
     await broker.place(order())
@@ -184,7 +193,12 @@ async def test_hand_from_outside_is_told_without_a_client_order_id(venue: Venue)
     execution = (await tape.has(ExecutionReport))[0]
     assert (execution.client_order_id, execution.side, execution.quantity) == (None, Side.SELL, 300)
     await venue.by_hand(Side.BUY, 1000, "1.10000", reported=False)
-    assert (await tape.has(PositionUpdate, 2))[-1].position.quantity == 700
+
+    async def moved() -> bool:
+        told = tape.all(PositionUpdate)
+        return bool(told) and told[-1].position.quantity == 700
+
+    await until(moved)
     assert len((await broker.executions_since(None))[0]) == 1
 
 

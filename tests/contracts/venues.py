@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from pydantic import SecretStr
 
 from live_trading.brokers.base import BrokerAdapter
 from live_trading.brokers.ibkr import IbkrBroker, IbkrOptions
 from live_trading.brokers.in_process import InProcessBroker
+from live_trading.brokers.oanda import Environment, OandaBroker
 from live_trading.brokers.paper import PaperBroker
 from live_trading.brokers.types import BrokerEvent, Disconnected, ExecutionReport, Found, OrderRequest
-from live_trading.domain.instrument import Instrument
+from live_trading.domain.instrument import ALWAYS_OPEN, Instrument
 from live_trading.domain.market import QuoteTick
 from live_trading.domain.values import OrderStatus, OrderType, Side
 from live_trading.paper_exchange import AccountSettings, Fault, FaultKind, SimulatedExchange, default_catalogue
@@ -85,6 +87,12 @@ class Venue(ABC):
     """One account of one exchange, with its market and its faults in the test's hand."""
 
     account: str
+    corrects = True
+    """Whether the broker corrects executions, and may tell a commission after its execution."""
+    repeats = True
+    """Whether the adapter passes on what the broker tells twice or out of order, for the engine to see through."""
+    steps = True
+    """Whether it tells every step of a stop that trails, and lets one be moved."""
     foreign_cursor = "99"
     """A cursor that another exchange gave."""
 
@@ -258,6 +266,31 @@ class ProcessVenue(Venue):
         await super().close()
         await self.mend()
         await self._http.aclose()
+
+
+class OandaVenue(ProcessVenue):
+    """The same process, spoken to in v20. Its heartbeats come every five seconds, as OANDA's, and a request is the work
+    of a thread: all patience is longer, and so is what is to outlast it."""
+
+    corrects = repeats = steps = False
+
+    async def fault(self, kind: FaultKind, **fields: Any) -> int:
+        if kind is FaultKind.HIDE_ORDERS or (kind is FaultKind.SLOW and fields["seconds"] > 1):
+            fields["seconds"] *= 4
+        return await super().fault(kind, **fields)
+
+    def _broker(self, account: str, **options: Any) -> BrokerAdapter:
+        address = str(self.process.fronts["oanda"]["url"])
+        options["silence_limit"] = max(7.0, options["silence_limit"])
+        options["request_timeout"] *= 4
+        return OandaBroker(
+            account,
+            SecretStr(f"token-of-{account}"),
+            environment=Environment(address, address),
+            poll_seconds=0.5,
+            hours=ALWAYS_OPEN,
+            **options,
+        )
 
 
 class TwsVenue(ProcessVenue):

@@ -9,6 +9,12 @@ from live_trading.paper_exchange.protocols.front import Front, FrontPlace
 FrontFactory = Callable[[SimulatedExchange, FrontPlace], Front]
 
 
+def _oanda(exchange: SimulatedExchange, place: FrontPlace) -> Front:
+    from live_trading.paper_exchange.protocols.oanda import OandaFront
+
+    return OandaFront(exchange, place)
+
+
 def _tws(exchange: SimulatedExchange, place: FrontPlace) -> Front:
     from live_trading.paper_exchange.protocols.tws import TwsFront
 
@@ -17,6 +23,7 @@ def _tws(exchange: SimulatedExchange, place: FrontPlace) -> Front:
 
 FRONTS: dict[str, FrontFactory] = {
     "tws": _tws,
+    "oanda": _oanda,
 }
 
 
