@@ -241,6 +241,9 @@ class OandaSettings(Section):
     environment: OandaEnvironment = setting(
         OandaEnvironment.PRACTICE, "Whether the account holds real money", env="OANDA_ENVIRONMENT"
     )
+    confirm_live: str | None = setting(
+        None, "The account number again, as the explicit yes that LIVE needs", env="OANDA_CONFIRM_LIVE"
+    )
 
 
 class BrokerSettings(Section):

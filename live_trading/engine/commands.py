@@ -170,6 +170,10 @@ class CommandDesk:
         if session is None:
             known = ", ".join(sorted(self._context.sessions))
             raise InvalidInput("broker", f"there is no broker {settings.broker!r}", f"Use one of {known}")
+        account_type = self._context.config.account_types.get(settings.broker, settings.account_type)
+        if settings.account_type is not account_type:
+            problem = f"{settings.broker} is a {account_type} account"
+            raise InvalidInput("account_type", problem, "Leave it out, or name another broker")
         if not session.ready.is_set():
             raise Refused("BROKER_UNAVAILABLE", f"{settings.broker} is not connected; try again when it is")
         strategy = load_strategy(settings.strategy_name)
@@ -200,6 +204,9 @@ class CommandDesk:
             if f"{kind}_type" in given or f"{kind}_value" in given:  # a type and a value belong together
                 defaults.pop(f"{kind}_type", None), defaults.pop(f"{kind}_value", None)
                 given.setdefault(f"{kind}_type", None), given.setdefault(f"{kind}_value", None)
+        known = self._context.config.account_types.get(str(given.get("broker", defaults.get("broker"))))
+        if known is not None:
+            given.setdefault("account_type", known)
         if defaults.get("crash_recovery_mode") is None:
             is_live = given.get("account_type") == AccountType.LIVE
             defaults["crash_recovery_mode"] = CrashRecoveryMode.RESUME if is_live else CrashRecoveryMode.CLOSE_ALL

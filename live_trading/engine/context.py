@@ -8,6 +8,7 @@ from typing import Any
 
 from live_trading.data import MAX_FILLED_NS, BackFill, BarStore
 from live_trading.domain.instrument import Instrument
+from live_trading.domain.values import AccountType
 from live_trading.engine.account_session import AccountSession, SessionTimes
 from live_trading.engine.turns import Turns
 from live_trading.observability import Latency
@@ -31,6 +32,8 @@ class EngineConfig:
     """An entry that is not filled after so long is cancelled."""
     price_patience: float = 5.0
     """How long recovery waits for a fresh price before it says that there is none."""
+    broker_patience: float = 10.0
+    """How long a start waits for a broker at which nothing of ours is open, where there are several."""
     look_interval: float = 1.0
     """Between looks at loss limits, marks and decisions that wait."""
     stale_after: float = 5.0
@@ -53,6 +56,8 @@ class EngineConfig:
     """Whether stops that trail are left to a broker that can trail them; else the engine moves every one."""
     operation_defaults: Mapping[str, Any] = field(default_factory=dict)
     """Settings an operation gets where its creator gave none."""
+    account_types: Mapping[str, AccountType] = field(default_factory=dict)
+    """Which brokers' accounts hold real money, by name; what an operation's own account type has to agree with."""
 
 
 @dataclass(slots=True)
