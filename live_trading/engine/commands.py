@@ -44,7 +44,6 @@ from live_trading.domain.instrument import Instrument
 from live_trading.domain.operation import MAX_MONEY, UPDATABLE, OperationSettings
 from live_trading.domain.values import (
     AccountType,
-    CrashRecoveryMode,
     OperationStatus,
     OrderPurpose,
     OrderStatus,
@@ -194,6 +193,10 @@ class CommandDesk:
         if session is None:
             known = ", ".join(sorted(self._context.sessions))
             raise InvalidInput("broker", f"there is no broker {settings.broker!r}", f"Use one of {known}")
+        account_type = self._context.config.account_types.get(settings.broker, settings.account_type)
+        if settings.account_type is not account_type:
+            problem = f"{settings.broker} is a {account_type} account"
+            raise InvalidInput("account_type", problem, "Leave it out, or name another broker")
         if not session.ready.is_set():
             raise Refused("BROKER_UNAVAILABLE", f"{settings.broker} is not connected; try again when it is")
         strategy = load_strategy(settings.strategy_name)
@@ -219,14 +222,14 @@ class CommandDesk:
 
     def _with_defaults(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         given = dict(arguments)
-        defaults = dict(self._context.config.operation_defaults)
+        config = self._context.config
+        broker = str(given.get("broker", config.operation_defaults.get("broker")))
+        is_live = given.get("account_type") == AccountType.LIVE
+        defaults = config.defaults_at(broker, AccountType.LIVE if is_live else None)
         for kind in ("stop_loss", "take_profit"):
             if f"{kind}_type" in given or f"{kind}_value" in given:  # a type and a value belong together
                 defaults.pop(f"{kind}_type", None), defaults.pop(f"{kind}_value", None)
                 given.setdefault(f"{kind}_type", None), given.setdefault(f"{kind}_value", None)
-        if defaults.get("crash_recovery_mode") is None:
-            is_live = given.get("account_type") == AccountType.LIVE
-            defaults["crash_recovery_mode"] = CrashRecoveryMode.RESUME if is_live else CrashRecoveryMode.CLOSE_ALL
         sizes = given.get("bar_sizes")
         if "primary_bar_size" not in given and isinstance(sizes, list | tuple) and sizes:
             given["primary_bar_size"] = sizes[0]

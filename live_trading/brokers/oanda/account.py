@@ -119,6 +119,10 @@ class AccountFold:
         yield OrderUpdate(self._told(known))
         for child in self._dormant(known):
             yield OrderUpdate(child)
+        if replaced is not None:
+            for name, identifier in replaced.children.items():
+                if name not in known.children and self._by_client.get(identifier) is None:
+                    yield OrderUpdate(self._child(replaced, name, "taken out of its entry"))
 
     def _fill(self, transaction: Json) -> Iterator[BrokerEvent]:
         yield ExecutionReport(words.execution(transaction, self.currency))

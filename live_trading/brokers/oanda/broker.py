@@ -211,7 +211,7 @@ class OandaBroker(BrokerAdapter):
 
     async def cancel(self, client_order_id: str) -> Placed | Rejected:
         failpoint("broker.cancel.before")
-        holder = self._asleep_in(client_order_id)
+        holder = await self._asleep_in(client_order_id)
         if holder is not None:
             answer = await self._cancel_asleep(*holder, client_order_id)
         else:
@@ -219,8 +219,11 @@ class OandaBroker(BrokerAdapter):
         failpoint("broker.cancel.after")
         return await self._why_not(client_order_id, answer) if isinstance(answer, Rejected) else replaced(answer)
 
-    def _asleep_in(self, client_order_id: str) -> tuple[Known, str] | None:
+    async def _asleep_in(self, client_order_id: str) -> tuple[Known, str] | None:
         """The order that waits and in which a protection sleeps, and under which name."""
+        session = self._connected()
+        if self._fold.parent(client_order_id) is None and self._fold.order(client_order_id) is None:
+            await session.must(session.catch_up())  # its answer may have overtaken the stream
         holder = self._fold.parent(client_order_id)
         own = self._fold.order(client_order_id)
         return holder if holder is not None and own is None and holder[0].is_pending else None
@@ -230,12 +233,12 @@ class OandaBroker(BrokerAdapter):
         order = await self._pending(str(holder.client_id))
         if isinstance(order, Rejected):
             return order
-        endpoint = endpoints.replace_order(self._account, holder.id, replacement(order, {name: None}))
+        endpoint = endpoints.replace_order(self._account, str(order["id"]), replacement(order, {name: None}))
         return await self._command(endpoint, client_order_id)
 
     async def _pending(self, client_order_id: str) -> Json | Rejected:
         """The order to change, as OANDA has it now: for a protection that sleeps, the order it sleeps in."""
-        holder = self._asleep_in(client_order_id)
+        holder = await self._asleep_in(client_order_id)
         wanted = client_order_id if holder is None else holder[0].client_id
         try:
             answer = await self._connected().ask(endpoints.order(self._account, f"@{wanted}"))

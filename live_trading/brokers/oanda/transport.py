@@ -5,6 +5,7 @@ Errors are ours: a refusal of OANDA's is :class:`Refusal`, everything else one o
 
 import asyncio
 import json
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,8 @@ from live_trading.brokers.oanda.connections import Connections, Journey, Pace
 from live_trading.runtime import Clock
 
 Json = dict[str, Any]
+
+logging.getLogger("oandapyV20").setLevel(logging.CRITICAL + 1)  # it tells every request; what matters is told by us
 
 _THREADS: Final = 4
 _CONNECT_SECONDS: Final = 5.0

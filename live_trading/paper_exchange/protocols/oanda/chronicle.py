@@ -25,7 +25,8 @@ LABEL: Final = "v20"
 
 _USER: Final = 1_234_567
 _KEPT_TOLD: Final = 256
-_OWN_REASONS: Final = frozenset({"CLIENT_REQUEST", "LINKED_TRADE_CLOSED", "TIME_IN_FORCE_EXPIRED"})
+_REPLACED: Final = "CLIENT_REQUEST_REPLACED"
+_OWN_REASONS: Final = frozenset({_REPLACED, "CLIENT_REQUEST", "LINKED_TRADE_CLOSED", "TIME_IN_FORCE_EXPIRED"})
 _KINDS: Final = {
     OrderType.MARKET: "MARKET",
     OrderType.LIMIT: "LIMIT",
@@ -204,7 +205,9 @@ class Chronicle:
         if order.working and (body is not None or self._differs(known, order, name)):
             self._replace(book, known, order, name, key, body)
         elif order.status in (OrderStatus.CANCELLED, OrderStatus.EXPIRED):
-            self._cancelled(book, known, self._reason(known, order), key)
+            reason = self._reason(known, order)
+            more = {"replacedByOrderID": str(book.last_id + 2)} if reason == _REPLACED else {}
+            self._cancelled(book, known, reason, key, **more)
 
     def _create(self, book: AccountBook, order: core.Order, name: str, key: Key, **more: Any) -> None:
         fields = self.fields_of(order)
@@ -262,7 +265,7 @@ class Chronicle:
         if body is None:
             body = {"type": known.type, **{k: v for k, v in known.body.items() if k not in ("price", "units")}}
         next_id = str(book.last_id + 2)
-        self._cancelled(book, known, "CLIENT_REQUEST_REPLACED", key, replacedByOrderID=next_id)
+        self._cancelled(book, known, _REPLACED, key, replacedByOrderID=next_id)
         labels = {**order.labels, LABEL: json.dumps({**body, "reason": "REPLACEMENT"})}
         order = core_copy(order, labels)
         self._create(book, order, name, key, replacesOrderID=str(known.id))

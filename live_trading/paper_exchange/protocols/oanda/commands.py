@@ -5,6 +5,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from live_trading.domain.values import OrderType
 from live_trading.paper_exchange.core import Change, ClientIds, NewOrder, Refusal, Refused
 from live_trading.paper_exchange.exchange import SimulatedExchange
@@ -83,8 +85,9 @@ class Commands:
         if self._changes_in_place(known, new):
             self._change(known, new, request)
         else:
-            self._exchange.cancel(self._account, known.core_id, "CLIENT_REQUEST")
-            self._place(request, new)
+            self._exchange.cancel(self._account, known.core_id, "CLIENT_REQUEST_REPLACED")
+            told = {**json.loads(new.labels[LABEL]), "reason": "REPLACEMENT", "replacesOrderID": str(known.id)}
+            self._place(request, replace(new, labels={LABEL: json.dumps(told)}))
         return self._answer(before)
 
     def _changes_in_place(self, known: Order, new: NewOrder) -> bool:
