@@ -71,7 +71,15 @@ async def _market(exchange: SimulatedExchange, clock: SystemClock) -> None:
 class Stack:
     """One installation. ``url`` is its api's."""
 
-    def __init__(self, mongo_url: str, name: str, directory: Path, *, engine: bool = True, **overrides: Any) -> None:
+    def __init__(
+        self,
+        mongo_url: str,
+        name: str,
+        directory: Path,
+        *,
+        engine: bool = True,
+        overrides: dict[str, Any] | None = None,
+    ) -> None:
         self.mongo_url = mongo_url
         self.name = name
         self.settings = Settings.load(
@@ -87,7 +95,7 @@ class Stack:
                 "api.requests_per_minute": 1_000_000,
                 "api.commands_per_minute": 1_000_000,
                 "broker.secrets_key": "another key for these tests alone, 0123456789",
-                **overrides,
+                **(overrides or {}),
             },
         )
         self.url = ""

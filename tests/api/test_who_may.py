@@ -138,7 +138,7 @@ class Forge:
             "tampered body": (f"{header}.{other_body}.{signature}", "TOKEN_INVALID"),
             "tampered signature": (f"{header}.{body}.{signature[::-1]}", "TOKEN_INVALID"),
             "revoked": (ended["access_token"], "TOKEN_REVOKED"),
-            "algorithm none": (jwt.encode(claims, None, "none"), "TOKEN_INVALID"),
+            "algorithm none": (jwt.encode(claims, "", "none"), "TOKEN_INVALID"),
             "algorithm HS512": (jwt.encode(claims, SECRET_KEY, "HS512"), "TOKEN_INVALID"),
             "another key": (self._sign(claims, "another key of the same length, 0123456789"), "TOKEN_INVALID"),
             "another audience": (self._sign({**claims, "aud": "elsewhere"}), "TOKEN_INVALID"),
@@ -166,7 +166,7 @@ def test_no_route_lets_a_bad_token_in(stack: Stack, forge: Forge) -> None:
     with stack.client() as client:
         for asked in guarded:
             for kind, (token, code) in forge.kinds.items():
-                headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+                headers = {} if token is None else {"Authorization": f"Bearer {token}".strip()}
                 answer = client.request(asked.method, asked.address, headers=headers, content=b"{")
                 said = f"{asked.method} {asked.path} with {kind}: {answer.status_code} {answer.text}"
                 assert answer.status_code == 401, said

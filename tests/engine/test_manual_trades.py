@@ -29,6 +29,9 @@ TRADE: dict[str, Any] = {
 }
 
 
+_Cuts = list[list[str]]
+
+
 async def of_command(world: World, identifier: str) -> list[Entry]:
     return [entry for entry in await world.entries() if getattr(entry.data, "command_id", None) == identifier]
 
@@ -42,7 +45,7 @@ def test_trade_cut_short_after_any_entry_is_asked_for_once_and_never_done_withou
         async with World(1) as world:
             await world.start_engine()
             whole = world.store.insert_now
-            codec, cuts = EntryCodec(), []
+            codec, cuts = EntryCodec(), _Cuts()
 
             def cut(documents: Sequence[bytes]) -> None:
                 kinds = [codec.decode(document).action_type for document in documents]
@@ -176,7 +179,7 @@ def test_start_and_stop_of_all_act_on_every_operation_and_are_done_to_their_end_
             await world.start_engine()
             for asset in ("EUR-USD", "GBP-USD", "ES"):
                 await world.create_operation(asset=asset, quantity="1")
-            whole, codec, cuts = world.store.insert_now, EntryCodec(), []
+            whole, codec, cuts = world.store.insert_now, EntryCodec(), _Cuts()
 
             def cut(documents: Sequence[bytes]) -> None:
                 kinds = [codec.decode(document).action_type for document in documents]
