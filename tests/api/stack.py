@@ -54,7 +54,7 @@ def until(condition: Callable[[], T], patience: float = PATIENCE) -> T:
 
 
 async def _market(exchange: SimulatedExchange, clock: SystemClock) -> None:
-    """Prices of everything that is listed, up and down by a tick at a time, five times a second."""
+    """Prices of everything that is listed, up and down by a tick at a time, twice a second."""
     for step in count():
         for listing in default_catalogue():
             instrument = listing.instrument
@@ -65,7 +65,7 @@ async def _market(exchange: SimulatedExchange, clock: SystemClock) -> None:
                 exchange.on_tick(QuoteTick(listing.symbol, now, price, price + instrument.tick_size * 2))
             else:
                 exchange.on_tick(TradeTick(listing.symbol, now, price))
-        await clock.sleep(0.2)
+        await clock.sleep(0.5)
 
 
 class Stack:

@@ -76,7 +76,7 @@ def ask_everything(stack: Stack, role: Role, examples: int) -> int:
 
         @given(case=operation.as_strategy())
         @_settings(1 if forbidden else examples)
-        def check(case: Any, forbidden: bool = forbidden) -> None:
+        def check(case: Any, *, forbidden: bool) -> None:
             nonlocal asked
             asked += 1
             if "Idempotency-Key" in (case.headers or {}):
@@ -86,7 +86,7 @@ def ask_everything(stack: Stack, role: Role, examples: int) -> int:
                 assert response.status_code == 403, f"{role} got further than it may: {case.as_curl_command()}"
             case.validate_response(response, checks=CHECKS)
 
-        check()
+        check(forbidden=forbidden)
     return asked
 
 
@@ -99,14 +99,16 @@ def test_requests_that_follow_from_answers_are_answered_by_the_document(stack: S
     """Along the document's links: an operation that was started is read, paused, closed."""
     headers = {"Authorization": f"Bearer {stack.token(Role.TRADER)}"}
 
-    class Machine(document_for(stack).as_state_machine()):  # type: ignore[misc]
+    base: Any = document_for(stack).as_state_machine()
+
+    class Machine(base):  # type: ignore[misc]
         def get_call_kwargs(self, case: Any) -> dict[str, Any]:
             return {"headers": headers}
 
         def validate_response(self, response: Any, case: Any, **options: Any) -> None:
             case.validate_response(response, checks=CHECKS)
 
-    run_state_machine_as_test(Machine, settings=_settings(2, stateful_step_count=6))  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Machine, settings=_settings(2, stateful_step_count=6))
 
 
 @pytest.mark.crash_full

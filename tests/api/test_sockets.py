@@ -19,7 +19,9 @@ from tests.api.stack import OPERATION, PASSWORD, PATIENCE, Stack, until
 def listen(stack: Stack, path: str = "/ws/overall", after: int | None = None, **options: Any) -> ClientConnection:
     address = stack.url.replace("http", "ws") + path + ("" if after is None else f"?after={after}")
     protocols: Any = ["live-trading", f"bearer.{stack.token(Role.VIEWER)}"]
-    socket: ClientConnection = open_socket(address, subprotocols=protocols, open_timeout=PATIENCE, **options)
+    socket: ClientConnection = open_socket(
+        address, subprotocols=protocols, open_timeout=PATIENCE, ping_interval=None, **options
+    )
     return socket
 
 
@@ -151,20 +153,33 @@ def test_client_that_does_not_read_is_dropped_with_a_reason_and_others_hear_ever
     try:
         with stack.client(Role.TRADER) as client:
             operation = client.post("/api/operations", json=OPERATION).json()["operation_id"]
-        with listen(stack) as good, stack.client() as metrics:
+        with listen(stack) as good, stack.client() as metrics, ThreadPoolExecutor(1) as pool:
+            goal: list[int] = []
+
+            def everything() -> list[int]:
+                numbers: list[int] = []
+                while not goal or not numbers or numbers[-1] < goal[0]:
+                    message = heard(good)
+                    if message["type"] == "entry":
+                        numbers.append(message["seq"])
+                return numbers
+
+            hearing = pool.submit(everything)
             small = plain_socket.create_connection(("127.0.0.1", int(stack.url.rsplit(":", 1)[1])))
             small.setsockopt(plain_socket.SOL_SOCKET, plain_socket.SO_RCVBUF, 4096)
             slow = listen(stack, sock=small, max_queue=1)
+            dropped = "live_trading_api_sockets_dropped_total 1.0"
             with stack.client(Role.TRADER) as client:
-                first = client.get("/api/journal", params={"limit": 1}).json()["head"]
-                last = 0
-                dropped = "live_trading_api_sockets_dropped_total 1.0"
+                address, written = f"/api/operations/{operation}/notes", 0
                 while dropped not in metrics.get("/metrics").text:
                     for _ in range(20):
-                        answer = client.post(f"/api/operations/{operation}/notes", json={"text": "x" * 4000})
-                        last = answer.json()["sequence_number"]
-            numbers = entries_until(good, last)
-            assert numbers[-(last - first) :] == list(range(first + 1, last + 1)), "nobody else missed anything"
+                        client.post(address, json={"text": "x" * 4000})
+                        written += 1
+                    assert written < 5_000, "it was not dropped"
+                goal.append(client.post(address, json={"text": "the last"}).json()["sequence_number"])
+            numbers = hearing.result(PATIENCE)
+            assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), "nobody else missed anything"
+            assert len(numbers) > written
             closed = ending(slow, [])
             assert closed.rcvd is None or closed.rcvd.code == 4408
             small.close()

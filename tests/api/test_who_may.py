@@ -161,11 +161,19 @@ def forge(stack: Stack) -> Forge:
     return Forge(stack)
 
 
+ON_EVERY_ROUTE = ("none", "expired", "tampered body", "revoked", "algorithm none", "algorithm HS512")
+"""The check is one for all routes: these kinds show that none is without it, the others that it misses nothing."""
+SAMPLES = ("GET /api/profile", "POST /api/manual-trade", "DELETE /api/users/{name}")
+
+
 def test_no_route_lets_a_bad_token_in(stack: Stack, forge: Forge) -> None:
     guarded = [asked for asked in ROUTES if NEEDED[f"{asked.method} {asked.path}"] is not None]
+    assert len(guarded) > 60
     with stack.client() as client:
         for asked in guarded:
-            for kind, (token, code) in forge.kinds.items():
+            kinds = forge.kinds if f"{asked.method} {asked.path}" in SAMPLES else ON_EVERY_ROUTE
+            for kind in kinds:
+                token, code = forge.kinds[kind]
                 headers = {} if token is None else {"Authorization": f"Bearer {token}".strip()}
                 answer = client.request(asked.method, asked.address, headers=headers, content=b"{")
                 said = f"{asked.method} {asked.path} with {kind}: {answer.status_code} {answer.text}"
