@@ -11,8 +11,8 @@ help: ## list the targets
 setup: ## make .venv with the locked dependencies
 	@scripts/setup.sh
 
-run: setup ## start the engine; ARGS="…" are passed on to "live-trading run"
-	@exec .venv/bin/live-trading run $(ARGS)
+run: setup ## start the engine; BROKER=ibkr or oanda in that protocol; ARGS="…" are passed on to "live-trading run"
+	@exec .venv/bin/live-trading run $(if $(BROKER),--broker $(BROKER)) $(ARGS)
 
 test: setup ## run every test; ARGS="…" are passed on to pytest
 	@$(PY) -m pytest $(ARGS)

@@ -1,6 +1,7 @@
 """Fixtures for every test: one real MongoDB for the whole run, a fresh database for each test."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -12,6 +13,9 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from live_trading.database import EmbeddedMongo, connect
 from live_trading.runtime import Runtime
+
+# Programs that are started listen on any free port: several runs of the tests may share a machine.
+os.environ.setdefault("API_PORT", "0")
 
 _numbers = count(1)
 

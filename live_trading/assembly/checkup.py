@@ -18,7 +18,6 @@ from pymongo.errors import PyMongoError
 
 from live_trading.archive import ArchivedJournalReader, ArchivedSnapshots
 from live_trading.assembly.exchange import exchange_directory, exchange_health
-from live_trading.assembly.storage import Storage, archive_directory, has_data, open_storage, said
 from live_trading.brokers.errors import BrokerError
 from live_trading.config import Settings
 from live_trading.database import DatabaseError, check_requirements
@@ -32,6 +31,7 @@ from live_trading.orders.watched import stop_held_by_nobody
 from live_trading.paper_exchange.options import READY_FILE, STORE_FILE
 from live_trading.projections.time_travel import ledger_at
 from live_trading.runtime import Runtime
+from live_trading.storage import Storage, archive_directory, has_data, open_storage, said
 
 _GIGABYTE = 2**30
 _ENOUGH_DISK, _LITTLE_DISK = 5 * _GIGABYTE, _GIGABYTE

@@ -86,7 +86,7 @@ async def create(
     recovery: Annotated[str | None, typer.Option(help="CLOSE_ALL, RESUME or EMERGENCY_EXIT")] = None,
     emergency_stop: Annotated[str | None, typer.Option(help="Unrealised loss that closes in recovery: 0.05")] = None,
     retention: Annotated[int | None, typer.Option(help="Bars kept of each size")] = None,
-    broker: Annotated[str, typer.Option(help="The broker's name")] = "paper",
+    broker: Annotated[str | None, typer.Option(help="The broker's name; the engine's own where not given")] = None,
     wait: Wait = None,
     key: Key = None,
 ) -> Answer:
@@ -98,7 +98,7 @@ async def create(
         "strategy_config": parameter_values(strategy, parameter or []),
         "quantity": quantity,
         "initial_capital": capital,
-        "broker": broker,
+        **({} if broker is None else {"broker": broker}),
         **distance("stop_loss", stop_loss, StopLossType),
         **distance("take_profit", take_profit, TakeProfitType),
     }

@@ -26,11 +26,17 @@ from rich.console import Console
 from live_trading import observability
 from live_trading.assembly import said
 from live_trading.cli.exits import CommandError, Exit
-from live_trading.config import ConfigError, LogFormat, LoggingSettings, LogLevel, Settings
+from live_trading.config import BrokerType, ConfigError, LogFormat, LoggingSettings, LogLevel, Settings
 from live_trading.domain.errors import InvalidInput, LiveTradingError
 from live_trading.journal import Fenced
 
 T = TypeVar("T")
+
+BrokerOption = Annotated[
+    str | None,
+    typer.Option("--broker", metavar="NAME", help="Trade at the paper exchange as at this broker: paper, ibkr, oanda"),
+]
+"""Without it the settings decide, and ``broker.type`` IBKR or OANDA means the real one."""
 
 _WIDTH_OF_FILES = 240
 
@@ -59,6 +65,16 @@ class Shell:
     overrides: list[str] = field(default_factory=list)
     json: bool = False
     debug: bool = False
+
+    def trade_at(self, broker: str | None) -> None:
+        """Choose the broker, before the settings are looked at: the paper exchange, in that broker's own protocol."""
+        if broker is not None:
+            chosen = BrokerType.__members__.get(broker.upper())
+            if chosen is None:
+                known = ", ".join(name.lower() for name in BrokerType)
+                raise InvalidInput("--broker", f'"{broker}" is not a broker', f"Use one of {known}")
+            simulated = str(chosen is not BrokerType.PAPER).lower()
+            self.overrides += [f"broker.type={chosen}", f"broker.simulated={simulated}"]
 
     @functools.cached_property
     def settings(self) -> Settings:

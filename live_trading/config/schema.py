@@ -208,13 +208,31 @@ class BrokerSettings(Section):
     """Which broker orders go to, and how to reach it."""
 
     type: BrokerType = setting(BrokerType.PAPER, "Where orders go", env="BROKER_TYPE")
+    simulated: bool = setting(
+        False,
+        "Speak to the paper exchange in the broker's own protocol instead of to the broker: its client, no real money",
+        env="BROKER_SIMULATED",
+    )
     paper: PaperSettings = PaperSettings()
     ibkr: IbkrSettings = IbkrSettings()
     oanda: OandaSettings = OandaSettings()
+    secrets_key: SecretStr | None = setting(
+        None,
+        "Encrypts the secrets of the brokers in broker_configurations; several with commas between: the first encrypts",
+        env="BROKER_SECRETS_KEY",
+        min_length=32,
+    )
+
+    @property
+    def name(self) -> str:
+        """The chosen broker's name, as operations and the journal give it."""
+        return self.type.lower()
 
     @property
     def account_type(self) -> AccountType:
         """Whether the chosen broker's account holds real money."""
+        if self.simulated:
+            return AccountType.PAPER
         if self.type is BrokerType.IBKR:
             return self.ibkr.account_type
         live = self.type is BrokerType.OANDA and self.oanda.environment is OandaEnvironment.LIVE
@@ -222,7 +240,7 @@ class BrokerSettings(Section):
 
     @model_validator(mode="after")
     def _credentials(self) -> Self:
-        if self.type is BrokerType.OANDA and not (self.oanda.api_key and self.oanda.account_id):
+        if self.type is BrokerType.OANDA and not self.simulated and not (self.oanda.api_key and self.oanda.account_id):
             raise ValueError("type OANDA needs oanda.api_key and oanda.account_id")
         return self
 
@@ -416,16 +434,6 @@ class LoggingSettings(Section):
     journal_segment_entries: int = setting(
         100_000, "Entries in one file of the archive at most", unit="entries", ge=100, le=10_000_000
     )
-
-
-class ApiSettings(Section):
-    """The HTTP interface."""
-
-    host: str = setting(
-        "127.0.0.1", "Address it listens on; 0.0.0.0 opens it to the network", env="API_HOST", min_length=1
-    )
-    port: int = setting(8000, "Port it listens on", env="API_PORT", ge=1, le=65_535)
-    secret_key: SecretStr | None = setting(None, "Signs log-in tokens", env="SECRET_KEY", min_length=32)
 
 
 class GcpSettings(Section):

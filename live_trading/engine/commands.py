@@ -33,6 +33,7 @@ from live_trading.domain.entries import (
     OrderCancelRequested,
     OrderModifyRequested,
     OrderNotPlaced,
+    OrderRequested,
     PositionCloseRequested,
     ProtectionMoved,
 )
@@ -51,6 +52,9 @@ from live_trading.domain.values import (
 from live_trading.engine.context import EngineContext, LastPrices
 from live_trading.engine.discrepancies import leave_alone, open_discrepancy, take_over, whose
 from live_trading.engine.inbox import Command, Outcome, Refused
+from live_trading.engine.manual_trades import Enter, manual_trade
+from live_trading.engine.records import RECORDS, change_settings, record
+from live_trading.engine.switches import start_trading, stop_trading
 from live_trading.orders.facts import about
 from live_trading.orders.watched import warning, watched
 from live_trading.projections.state import Operation, Order
@@ -71,6 +75,7 @@ class CommandDesk:
         context: EngineContext,
         created: Callable[[Operation], None],
         run: Callable[[int, Callable[[], Awaitable[Any]]], Awaitable[Any]],
+        enter: Enter,
     ) -> None:
         self._context = context
         self._live = context.live
@@ -91,6 +96,11 @@ class CommandDesk:
             "reset_kill_switch": self._reset,
             "add_note": self._note,
             "record_archived_segment": self._record_archived,
+            "manual_trade": partial(manual_trade, context, created, self._run, enter),
+            "start_trading": partial(start_trading, context),
+            "stop_trading": partial(stop_trading, context),
+            "change_settings": partial(change_settings, context),
+            **dict.fromkeys(RECORDS, partial(record, context)),
         }
 
     @property
@@ -254,6 +264,10 @@ class CommandDesk:
         operation_id, operation = self._operation(command)
         if not operation.quantity:
             raise Refused("NO_POSITION", "the operation has no open position")
+        named = command.arguments.get("position_id")
+        held = str(derived_id(Kind.POSITION, operation.position.number)) if operation.position is not None else None
+        if named is not None and named != held:
+            raise Refused("NO_POSITION", f"position {named} is closed already", "position_id")
         if operation.exit_intent is not None:
             raise Refused("ALREADY_CLOSING", f"the position is being closed: {operation.exit_intent.reason}")
         reason = str(command.arguments.get("reason") or "closed by hand")
@@ -449,6 +463,9 @@ def outcome_of(entry: Entry) -> Outcome:
         result["operation_id"] = str(entry.operation_id)
     if isinstance(entry.data, OperationCreated) and entry.data.warning is not None:
         result["warning"] = entry.data.warning
+    if isinstance(entry.data, OrderRequested):
+        result["client_order_id"] = entry.data.client_order_id
+        result["order_id"] = str(derived_id(Kind.ORDER, number))
     if isinstance(entry.data, KillSwitchReset) and entry.data.acknowledged:
         result["acknowledged"] = {currency: f"{loss:f}" for currency, loss in entry.data.acknowledged.items()}
     return Outcome(number, False, result)

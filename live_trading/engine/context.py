@@ -1,13 +1,17 @@
 """What the parts of one engine share."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from live_trading.config import RiskSettings
 from live_trading.data import MAX_FILLED_NS, BackFill, BarStore
 from live_trading.domain.instrument import Instrument
+from live_trading.domain.values import AccountType
 from live_trading.engine.account_session import AccountSession, SessionTimes
 from live_trading.engine.turns import Turns
 from live_trading.observability import Latency
@@ -53,6 +57,34 @@ class EngineConfig:
     """Whether stops that trail are left to a broker that can trail them; else the engine moves every one."""
     operation_defaults: Mapping[str, Any] = field(default_factory=dict)
     """Settings an operation gets where its creator gave none."""
+    risk: RiskSettings | None = None
+    """What limits and defaults follow from, where people may change them while running."""
+    account_type: AccountType = AccountType.PAPER
+    manual_capital: Decimal = Decimal(100_000)
+    """Initial capital of an operation that is made for manual trades."""
+
+    def as_changed(self, changes: Mapping[str, Any]) -> "EngineConfig":
+        """The same with risk settings as people changed them. What fits no more (an older program's) is left out."""
+        if self.risk is None or not changes:
+            return self
+        risk = self.risk
+        for name, value in changes.items():
+            try:
+                risk = RiskSettings.model_validate({**risk.model_dump(), name: value})
+            except ValidationError:
+                continue
+        return replace(
+            self,
+            risk=risk,
+            limits=limits_of(risk),
+            trailing_stops_at_broker=risk.trailing_stops_at_broker,
+            operation_defaults={**self.operation_defaults, **risk.operation_defaults(self.account_type)},
+        )
+
+
+def limits_of(risk: RiskSettings) -> Limits:
+    """The Gatekeeper's limits."""
+    return Limits(**{limit.name: getattr(risk, limit.name) for limit in fields(Limits)})
 
 
 @dataclass(slots=True)

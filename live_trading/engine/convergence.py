@@ -143,7 +143,7 @@ class Convergence:
         stale = [
             order
             for order in entries
-            if now - order.requested_at > (resting if order.reason == RESTING_ENTRY else at_market)
+            if now - order.requested_at > (resting if order.reason.endswith(RESTING_ENTRY) else at_market)
         ]
         await self._cancel(stale, "not filled in time")
 

@@ -14,6 +14,7 @@ import structlog
 from live_trading.brokers.base import BrokerAdapter
 from live_trading.data import BarStore, MarketData, TickBuffer, TickRecorder
 from live_trading.domain.entries import (
+    RISK_SECTION,
     CircuitBreakerClosed,
     Draft,
     EngineStopped,
@@ -30,7 +31,8 @@ from live_trading.domain.values import CrashRecoveryMode, OperationStatus, Order
 from live_trading.engine.account_session import AccountSession
 from live_trading.engine.commands import CommandDesk, outcome_of
 from live_trading.engine.context import EngineConfig, EngineContext
-from live_trading.engine.inbox import CommandInbox, Refused
+from live_trading.engine.inbox import Command, CommandInbox, Refused
+from live_trading.engine.manual_trades import ManualTrade, trade_by_hand
 from live_trading.engine.operation_runner import OperationRunner
 from live_trading.journal.base import JournalReader, JournalWriter
 from live_trading.observability import Latency
@@ -95,12 +97,19 @@ class TradingEngine:
         self._gatekeeper = Gatekeeper(config.limits, ledger, runtime.clock.monotonic)
         self.context = EngineContext(self.live, runtime, self._gatekeeper, bars, config, latency=latency)
         self._runners: dict[int, OperationRunner] = {}
-        self._desk = CommandDesk(self.context, self._start_runner, self._run_job)
+        self._desk = CommandDesk(self.context, self._start_runner, self._run_job, self._enter_by_hand)
         self._stop_requested = asyncio.Event()
         self._ended = asyncio.Event()
         for name, broker in brokers.items():
             self.context.sessions[name] = self._session(name, broker)
         self.live.listen(self._on_entries)
+        self._take_settings_up()
+
+    def _take_settings_up(self) -> None:
+        """What people changed while running holds from now on, and from the start of every later engine."""
+        config = self._config.as_changed(self.live.ledger.state.settings.get(RISK_SECTION, {}))
+        self.context.config = config
+        self._gatekeeper.take_limits(config.limits)
 
     def _session(self, name: str, broker: BrokerAdapter) -> AccountSession:
         config, runtime = self._config, self._runtime
@@ -280,11 +289,16 @@ class TradingEngine:
             raise Refused("WRONG_STATUS", "the operation is closed")
         return await runner.do(job)
 
+    async def _enter_by_hand(self, number: int, command: Command, trade: ManualTrade) -> Entry:
+        return await trade_by_hand(self._runners[number], command, trade)
+
     def _on_entries(self, entries: Sequence[Entry]) -> None:
         """Whatever was folded may call for a next step of the operation it is about."""
         if self.context.latency is not None:
             self.context.latency.on_entries(entries, self._sent_at)
         for entry in entries:
+            if entry.action_type == "SETTINGS_CHANGED":
+                self._take_settings_up()
             if entry.operation_id is not None:
                 number = sequence_of(entry.operation_id)
                 runner = self._runners.get(number)
