@@ -26,7 +26,7 @@ const dashboard = createRoute({
 });
 const operations = createRoute({
   getParentRoute: () => app,
-  path: '/operations/',
+  path: '/operations',
   validateSearch: z.object({
     status: z.enum(['active', 'paused', 'closing', 'closed', 'error']).optional().catch(undefined),
     asset: optionalText,

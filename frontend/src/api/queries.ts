@@ -4,10 +4,8 @@ import { getHealth, getJson, sendJson } from './client';
 import type {
   Bar,
   Bars,
-  Broker,
   Config,
   EquityPoint,
-  Health,
   InstrumentInfo,
   Integrity,
   JournalEntry,
@@ -240,5 +238,3 @@ export const settings = () =>
   queryOptions({ queryKey: ['settings'], queryFn: ({ signal }) => getJson<SettingsAnswer>('/api/settings', {}, signal) });
 export const users = () =>
   queryOptions({ queryKey: ['users'], queryFn: ({ signal }) => getJson<{ items: User[] }>('/api/users', {}, signal) });
-export const brokers = () =>
-  queryOptions({ queryKey: ['brokers'], queryFn: ({ signal }) => getJson<{ items: Broker[] }>('/api/brokers', {}, signal) });

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 
 const numeric = z.union([z.string(), z.number()]).transform(Number);
-const maybe = z.union([z.string(), z.number(), z.null()]).optional();
 
 /** What `live-trading --json backtest …` prints; only what is shown is asked of it. */
 const reportShape = z.object({
@@ -19,8 +18,21 @@ const reportShape = z.object({
     strategy_config: z.record(z.string(), z.unknown()),
   }),
   currency: z.string(),
-  statistics: z.record(z.string(), maybe),
-  trades: z.array(z.looseObject({ net_pnl: numeric.optional(), pnl: numeric.optional(), profit: numeric.optional() })),
+  statistics: z.record(z.string(), z.unknown()),
+  trades: z.array(
+    z.object({
+      side: z.enum(['LONG', 'SHORT']),
+      quantity: z.string(),
+      entry_time: z.string(),
+      entry_price: z.string(),
+      exit_time: z.string(),
+      exit_price: z.string(),
+      commission: z.string(),
+      net_profit: z.string(),
+      exit: z.string(),
+      reason: z.string(),
+    }),
+  ),
   equity: z.array(z.tuple([z.string(), z.number()])),
   seconds: z.number(),
 });
@@ -43,5 +55,5 @@ export function readReport(text: string): BacktestReport {
 /** A figure of the report; null where it has none. */
 export function figure(report: BacktestReport, name: string): number | null {
   const value = report.statistics[name];
-  return value === null || value === undefined ? null : Number(value);
+  return typeof value === 'number' ? value : null;
 }

@@ -90,7 +90,7 @@ export function EntryTable({ entries, names, marked, onStep, ...rest }: EntryTab
   );
   return (
     <>
-      <DataTable
+      <DataTable<JournalEntry>
         label="Journal entries"
         columns={columns}
         rows={entries}

@@ -103,8 +103,8 @@ const columns: Column<Operation>[] = [
 
 /** All operations. Filters and order are in the address: a view can be kept, and sent to somebody. */
 export default function OperationsPage() {
-  const search = useSearch({ from: '/app/operations/' });
-  const navigate = useNavigate({ from: '/operations/' });
+  const search = useSearch({ from: '/app/operations' });
+  const navigate = useNavigate({ from: '/operations' });
   const mayTrade = useMay('trader');
   const known = useQuery(config());
   const sort = search.sort ?? '-created_at';
