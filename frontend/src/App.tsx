@@ -62,7 +62,9 @@ function Starting() {
       {failed ? (
         <>
           <p className="font-medium">The server does not answer</p>
-          <p className="text-muted">This page goes on by itself when it does. Stops and targets rest at the broker meanwhile.</p>
+          <p className="text-muted">
+            This page goes on by itself when it does. Stops and targets rest at the broker meanwhile.
+          </p>
           <Button onClick={() => setTries((count) => count + 1)}>Try now</Button>
         </>
       ) : (

@@ -41,10 +41,12 @@ export const resolveOrder = (id: string, { reason, key }: About) =>
   command('POST', `/api/orders/${id}/resolve`, key, { resolution: 'not_placed', note: reason });
 export const tripKillSwitch = ({ reason, key }: About) => command('POST', '/api/kill-switch', key, { reason });
 export const resetKillSwitch = ({ reason, key }: About) => command('DELETE', '/api/kill-switch', key, { note: reason });
-export const manualTrade = (trade: Record<string, unknown>, key: string) => command('POST', '/api/manual-trade', key, trade);
+export const manualTrade = (trade: Record<string, unknown>, key: string) =>
+  command('POST', '/api/manual-trade', key, trade);
 export const moveProtection = (id: string, kind: string, at: string, key: string) =>
   command('POST', `/api/operations/${id}/protection`, key, { kind, price: at });
-export const addNote = (id: string, text: string, key: string) => command('POST', `/api/operations/${id}/notes`, key, { text });
+export const addNote = (id: string, text: string, key: string) =>
+  command('POST', `/api/operations/${id}/notes`, key, { text });
 export const createOperation = (settings: Record<string, unknown>, key: string) =>
   command('POST', '/api/operations', key, settings);
 export const resolveDiscrepancy = (resolution: Record<string, unknown>, key: string) =>

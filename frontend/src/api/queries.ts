@@ -4,6 +4,7 @@ import { getHealth, getJson, sendJson } from './client';
 import type {
   Bar,
   Bars,
+  Broker,
   Config,
   EquityPoint,
   InstrumentInfo,
@@ -61,7 +62,10 @@ export const profile = () =>
 export const config = () =>
   queryOptions({ queryKey: ['config'], queryFn: ({ signal }) => getJson<Config>('/api/config', {}, signal) });
 export const overall = () =>
-  queryOptions({ queryKey: ['stats', 'overall'], queryFn: ({ signal }) => getJson<Overall>('/api/stats/overall', {}, signal) });
+  queryOptions({
+    queryKey: ['stats', 'overall'],
+    queryFn: ({ signal }) => getJson<Overall>('/api/stats/overall', {}, signal),
+  });
 export const equityCurve = (operationId?: string) =>
   queryOptions({
     queryKey: ['equity', operationId ?? 'all'],
@@ -97,22 +101,31 @@ export const operationStats = (id: string) =>
     queryFn: ({ signal }) => getJson<Statistics & { currency: string }>(`/api/operations/${id}/stats`, {}, signal),
   });
 
-export const operationOrders = (id: string) => pages<Order>(['operation', id, 'orders'], `/api/operations/${id}/orders`);
-export const operationTrades = (id: string) => pages<Trade>(['operation', id, 'trades'], `/api/operations/${id}/trades`);
+export const operationOrders = (id: string) =>
+  pages<Order>(['operation', id, 'orders'], `/api/operations/${id}/orders`);
+export const operationTrades = (id: string) =>
+  pages<Trade>(['operation', id, 'trades'], `/api/operations/${id}/trades`);
 export const operationSignals = (id: string) =>
   pages<Signal>(['operation', id, 'signals'], `/api/operations/${id}/signals`);
 export const operationNotes = (id: string) => pages<Note>(['operation', id, 'notes'], `/api/operations/${id}/notes`);
 export const operationJournal = (id: string) =>
   pages<JournalEntry>(['operation', id, 'journal'], `/api/operations/${id}/journal`);
 export const tradeWhy = (id: string) =>
-  queryOptions({ queryKey: ['trades', id, 'why'], queryFn: ({ signal }) => getJson<TradeWhy>(`/api/trades/${id}/why`, {}, signal) });
+  queryOptions({
+    queryKey: ['trades', id, 'why'],
+    queryFn: ({ signal }) => getJson<TradeWhy>(`/api/trades/${id}/why`, {}, signal),
+  });
 
 /** Bars in pages backwards: the newest first, older ones as they are scrolled to. */
 export const bars = (id: string, size: string) =>
   infiniteQueryOptions({
     queryKey: ['bars', id, size],
     queryFn: ({ pageParam, signal }) =>
-      getJson<Bars>(`/api/operations/${id}/bars`, { bar_size: size, limit: 500, before: pageParam ?? undefined }, signal),
+      getJson<Bars>(
+        `/api/operations/${id}/bars`,
+        { bar_size: size, limit: 500, before: pageParam ?? undefined },
+        signal,
+      ),
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor,
     staleTime: Infinity,
@@ -133,7 +146,8 @@ export const recentTrades = () =>
 export const doubtfulOrders = () =>
   queryOptions({
     queryKey: ['orders', 'doubtful'],
-    queryFn: ({ signal }) => getJson<Page<Order>>('/api/orders', { status: ['NEEDS_OPERATOR', 'IN_DOUBT'], limit: 100 }, signal),
+    queryFn: ({ signal }) =>
+      getJson<Page<Order>>('/api/orders', { status: ['NEEDS_OPERATOR', 'IN_DOUBT'], limit: 100 }, signal),
   });
 
 // ---- the journal ---------------------------------------------------------------------------------------------------
@@ -147,7 +161,11 @@ export const journal = (filters: JournalFilters = {}) =>
   infiniteQueryOptions({
     queryKey: ['journal', filters],
     queryFn: ({ pageParam, signal }) =>
-      getJson<JournalPage>('/api/journal', { ...filters, order: 'desc', limit: PAGE, cursor: pageParam ?? undefined }, signal),
+      getJson<JournalPage>(
+        '/api/journal',
+        { ...filters, order: 'desc', limit: PAGE, cursor: pageParam ?? undefined },
+        signal,
+      ),
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor,
     placeholderData: keepPreviousData,
@@ -190,7 +208,8 @@ export const alertEntries = () =>
 export const chain = (correlation: number) =>
   queryOptions({
     queryKey: ['chain', correlation],
-    queryFn: ({ signal }) => getJson<JournalPage>('/api/journal', { correlation, from: correlation, limit: 100 }, signal),
+    queryFn: ({ signal }) =>
+      getJson<JournalPage>('/api/journal', { correlation, from: correlation, limit: 100 }, signal),
   });
 export const integrity = () =>
   queryOptions({
@@ -203,7 +222,11 @@ export const around = (at: number) =>
   queryOptions({
     queryKey: ['journal', 'around', at],
     queryFn: ({ signal }) =>
-      getJson<JournalPage>('/api/journal', { from: Math.max(1, at - 50), to: at + 50, order: 'desc', limit: 101 }, signal),
+      getJson<JournalPage>(
+        '/api/journal',
+        { from: Math.max(1, at - 50), to: at + 50, order: 'desc', limit: 101 },
+        signal,
+      ),
     placeholderData: keepPreviousData,
   });
 export const entry = (at: number) =>
@@ -231,10 +254,19 @@ export const orderEntries = (order: Order) =>
 export const history = (instrument: string, timeframe: string) =>
   queryOptions({
     queryKey: ['history', instrument, timeframe],
-    queryFn: ({ signal }) => getJson<{ items: Bar[] }>('/api/historical-data', { instrument, timeframe, limit: 500 }, signal),
+    queryFn: ({ signal }) =>
+      getJson<{ items: Bar[] }>('/api/historical-data', { instrument, timeframe, limit: 500 }, signal),
     staleTime: 30_000,
   });
 export const settings = () =>
-  queryOptions({ queryKey: ['settings'], queryFn: ({ signal }) => getJson<SettingsAnswer>('/api/settings', {}, signal) });
+  queryOptions({
+    queryKey: ['settings'],
+    queryFn: ({ signal }) => getJson<SettingsAnswer>('/api/settings', {}, signal),
+  });
 export const users = () =>
   queryOptions({ queryKey: ['users'], queryFn: ({ signal }) => getJson<{ items: User[] }>('/api/users', {}, signal) });
+export const brokers = () =>
+  queryOptions({
+    queryKey: ['brokers'],
+    queryFn: ({ signal }) => getJson<{ items: Broker[] }>('/api/brokers', {}, signal),
+  });

@@ -1018,6 +1018,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/brokers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Brokers
+         * @description Every configuration. Of secrets only whether they are set.
+         *
+         *     Role: viewer.
+         */
+        get: operations["list_brokers"];
+        put?: never;
+        /**
+         * Add Broker
+         * @description Add a configuration. The engine connects to it at its next start.
+         *
+         *     Role: admin.
+         */
+        post: operations["add_broker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/brokers/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Broker
+         * @description One configuration.
+         *
+         *     Role: viewer.
+         */
+        get: operations["get_broker"];
+        /**
+         * Change Broker
+         * @description Change a configuration. The engine takes it up at its next start.
+         *
+         *     Role: admin.
+         */
+        put: operations["change_broker"];
+        post?: never;
+        /**
+         * Remove Broker
+         * @description Forget a configuration that no open operation names.
+         *
+         *     Role: admin.
+         */
+        delete: operations["remove_broker"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/brokers/{name}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Probe Broker
+         * @description Try to reach the account. Nothing is subscribed to, nothing is ordered, nothing is changed.
+         *
+         *     Role: admin.
+         */
+        post: operations["probe_broker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/health": {
         parameters: {
             query?: never;
@@ -1290,6 +1374,209 @@ export interface components {
              * @description give it as before for older ones; null at the beginning
              */
             next_cursor: string | null;
+        };
+        /**
+         * Broker
+         * @description How to reach one account at one broker. Secrets are never told, only whether one is set.
+         */
+        Broker: {
+            /**
+             * Name
+             * @description what operations call it
+             * @example practice
+             */
+            name: string;
+            /** @description the adapter: PAPER, IBKR or OANDA */
+            broker_name: components["schemas"]["BrokerType"];
+            /** @description LIVE holds real money */
+            account_type: components["schemas"]["AccountType"];
+            /**
+             * Host
+             * @description where its gateway listens (IBKR)
+             */
+            host: string | null;
+            /**
+             * Port
+             * @description its gateway's port (IBKR)
+             */
+            port: number | null;
+            /**
+             * Client Id
+             * @description our client number there (IBKR)
+             */
+            client_id: number | null;
+            /**
+             * Account Id
+             * @description the account at the broker
+             */
+            account_id: string | null;
+            /**
+             * Is Active
+             * @description whether the engine connects to it at its next start
+             */
+            is_active: boolean;
+            /**
+             * Config
+             * @description url (PAPER); rest_url and stream_url (OANDA)
+             */
+            config: {
+                [key: string]: string;
+            };
+            /**
+             * Has Api Key
+             * @description whether a secret is set
+             */
+            has_api_key: boolean;
+            /**
+             * Confirmed Live
+             * @description whether a person said yes to real money
+             */
+            confirmed_live: boolean;
+            /**
+             * Changed At
+             * Format: date-time
+             * @description when it was last changed
+             */
+            changed_at: string;
+            /**
+             * Changed By
+             * @description by whom
+             */
+            changed_by: string;
+        };
+        /**
+         * BrokerTest
+         * @description What came of trying to reach a broker.
+         */
+        BrokerTest: {
+            /**
+             * Name
+             * @description the configuration
+             */
+            name: string;
+            /**
+             * Ok
+             * @description whether the account answered
+             */
+            ok: boolean;
+            /**
+             * Detail
+             * @description in words: what answered, or why none did
+             */
+            detail: string;
+            /**
+             * Seconds
+             * @description how long it took
+             */
+            seconds: number;
+        };
+        /**
+         * BrokerToAdd
+         * @description A configuration to be added. A LIVE one needs its account_id again, as confirm_live.
+         * @example {
+         *       "account_id": "101-001-1234567-001",
+         *       "api_key": "a personal access token",
+         *       "broker_name": "OANDA",
+         *       "name": "practice"
+         *     }
+         */
+        BrokerToAdd: {
+            /**
+             * Name
+             * @description what operations call it; unique
+             */
+            name: string;
+            /** @description the adapter: PAPER, IBKR or OANDA */
+            broker_name: components["schemas"]["BrokerType"];
+            /**
+             * @description LIVE holds real money
+             * @default PAPER
+             */
+            account_type: components["schemas"]["AccountType"];
+            /**
+             * Host
+             * @description where its gateway listens (IBKR)
+             */
+            host?: string | null;
+            /**
+             * Port
+             * @description its gateway's port (IBKR)
+             */
+            port?: number | null;
+            /**
+             * Client Id
+             * @description our client number there (IBKR)
+             */
+            client_id?: number | null;
+            /**
+             * Account Id
+             * @description the account at the broker
+             */
+            account_id?: string | null;
+            /**
+             * Is Active
+             * @description whether the engine connects to it
+             * @default true
+             */
+            is_active: boolean;
+            /**
+             * Config
+             * @description url (PAPER); rest_url and stream_url (OANDA, in place of OANDA's own)
+             */
+            config?: {
+                [key: string]: string;
+            };
+            /**
+             * Api Key
+             * @description the secret (OANDA); encrypted, never told
+             */
+            api_key?: string | null;
+            /**
+             * Confirm Live
+             * @description a LIVE account's account_id, again
+             */
+            confirm_live?: string | null;
+        };
+        /**
+         * BrokerToChange
+         * @description New values of a configuration. What is not given stays. A running engine takes them up at its next start.
+         */
+        BrokerToChange: {
+            account_type?: components["schemas"]["AccountType"] | null;
+            /** Host */
+            host?: string | null;
+            /** Port */
+            port?: number | null;
+            /** Client Id */
+            client_id?: number | null;
+            /** Account Id */
+            account_id?: string | null;
+            /** Is Active */
+            is_active?: boolean | null;
+            /** Config */
+            config?: {
+                [key: string]: string;
+            } | null;
+            /** Api Key */
+            api_key?: string | null;
+            /** Confirm Live */
+            confirm_live?: string | null;
+        };
+        /**
+         * BrokerType
+         * @enum {string}
+         */
+        BrokerType: "PAPER" | "IBKR" | "OANDA";
+        /**
+         * Brokers
+         * @description Every configuration.
+         */
+        Brokers: {
+            /**
+             * Items
+             * @description by name
+             */
+            items: components["schemas"]["Broker"][];
         };
         /**
          * Candles
@@ -10620,6 +10907,630 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description not logged in, or the token is expired, altered or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description the role does not allow it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description there is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description not as things are now */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description something given is wrong; field says which */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description too often; Retry-After says how long to wait */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description a fault of the program */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description the database, the broker or the engine does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    list_brokers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Brokers"];
+                };
+            };
+            /** @description not logged in, or the token is expired, altered or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description the role does not allow it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description there is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description not as things are now */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description something given is wrong; field says which */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description too often; Retry-After says how long to wait */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description a fault of the program */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description the database, the broker or the engine does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    add_broker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BrokerToAdd"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Broker"];
+                };
+            };
+            /** @description not logged in, or the token is expired, altered or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description the role does not allow it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description there is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description not as things are now */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description something given is wrong; field says which */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description too often; Retry-After says how long to wait */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description a fault of the program */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description the database, the broker or the engine does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    get_broker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the configuration's name */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Broker"];
+                };
+            };
+            /** @description not logged in, or the token is expired, altered or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description the role does not allow it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description there is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description not as things are now */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description something given is wrong; field says which */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description too often; Retry-After says how long to wait */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description a fault of the program */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description the database, the broker or the engine does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    change_broker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the configuration's name */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BrokerToChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Broker"];
+                };
+            };
+            /** @description not logged in, or the token is expired, altered or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description the role does not allow it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description there is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description not as things are now */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description something given is wrong; field says which */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description too often; Retry-After says how long to wait */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description a fault of the program */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description the database, the broker or the engine does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    remove_broker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the configuration's name */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description not logged in, or the token is expired, altered or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description the role does not allow it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description there is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description not as things are now */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description the request is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description something given is wrong; field says which */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description too often; Retry-After says how long to wait */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description a fault of the program */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description the database, the broker or the engine does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    probe_broker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the configuration's name */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BrokerTest"];
+                };
             };
             /** @description not logged in, or the token is expired, altered or revoked */
             401: {

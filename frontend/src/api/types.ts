@@ -144,3 +144,5 @@ export interface State {
   discrepancies: Discrepancy[];
   anomalies: { sequence_number: number; text: string }[];
 }
+export type Broker = Schemas['Broker'];
+export type BrokerTest = Schemas['BrokerTest'];

@@ -8,7 +8,8 @@ interface Change {
   revoke?: boolean;
 }
 
-export const changeUser = (name: string, change: Change) => sendJson<User>('PUT', `/api/users/${name}`, { body: change });
+export const changeUser = (name: string, change: Change) =>
+  sendJson<User>('PUT', `/api/users/${name}`, { body: change });
 export const addUser = (user: { name: string; role: Role; password: string }) =>
   sendJson<User>('POST', '/api/users', { body: user });
 export const removeUser = (name: string) => sendJson<undefined>('DELETE', `/api/users/${name}`);

@@ -1,4 +1,14 @@
-import { Bar, BarChart, CartesianGrid, Cell, ReferenceLine, ResponsiveContainer, Tooltip, XAxis, YAxis } from 'recharts';
+import {
+  Bar,
+  BarChart,
+  CartesianGrid,
+  Cell,
+  ReferenceLine,
+  ResponsiveContainer,
+  Tooltip,
+  XAxis,
+  YAxis,
+} from 'recharts';
 import { money } from '@/lib/format';
 import { useChartColours } from './theme';
 
@@ -26,11 +36,29 @@ export function BarsChart({ label, points, unit, whole, className }: BarsChartPr
       <ResponsiveContainer width="100%" height="100%">
         <BarChart data={[...points]} margin={{ top: 8, right: 12, bottom: 0, left: 4 }} accessibilityLayer={false}>
           <CartesianGrid stroke={colours.line} vertical={false} />
-          <XAxis dataKey="name" tick={{ fill: colours.muted, fontSize: 11 }} tickLine={false} axisLine={{ stroke: colours.line }} minTickGap={24} />
-          <YAxis tick={{ fill: colours.muted, fontSize: 11 }} tickLine={false} axisLine={false} width={56} tickFormatter={shown} allowDecimals={!whole} />
+          <XAxis
+            dataKey="name"
+            tick={{ fill: colours.muted, fontSize: 11 }}
+            tickLine={false}
+            axisLine={{ stroke: colours.line }}
+            minTickGap={24}
+          />
+          <YAxis
+            tick={{ fill: colours.muted, fontSize: 11 }}
+            tickLine={false}
+            axisLine={false}
+            width={56}
+            tickFormatter={shown}
+            allowDecimals={!whole}
+          />
           <Tooltip
             cursor={{ fill: colours.line, opacity: 0.4 }}
-            contentStyle={{ background: colours.surface, borderColor: colours.line, color: colours.text, borderRadius: 8 }}
+            contentStyle={{
+              background: colours.surface,
+              borderColor: colours.line,
+              color: colours.text,
+              borderRadius: 8,
+            }}
             itemStyle={{ color: colours.text }}
             formatter={(value) => [`${shown(Number(value))} ${unit}`, '']}
             separator=""

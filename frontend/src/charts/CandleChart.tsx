@@ -107,16 +107,14 @@ export function CandleChart(props: CandleChartProps) {
     const first = Number(candles[0]?.time ?? Infinity);
     const shown = markers.filter((marker) => Number(marker.time) >= first);
     marks.current?.setMarkers(
-      shown.map(
-        (marker): SeriesMarker<Time> => ({
-          id: marker.id,
-          time: marker.time,
-          position: marker.kind === 'buy' ? 'belowBar' : 'aboveBar',
-          shape: shape[marker.kind],
-          color: colour[marker.kind],
-          text: marker.text,
-        }),
-      ),
+      shown.map((marker): SeriesMarker<Time> => ({
+        id: marker.id,
+        time: marker.time,
+        position: marker.kind === 'buy' ? 'belowBar' : 'aboveBar',
+        shape: shape[marker.kind],
+        color: colour[marker.kind],
+        text: marker.text,
+      })),
     );
   }, [markers, candles, colours, decimals, tickSize]);
 

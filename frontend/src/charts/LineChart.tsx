@@ -36,7 +36,13 @@ export function LineChart({ label, points, other, kind = 'equity', className }: 
     const chart = createChart(element, {
       ...chartOptions(colours),
       grid: { vertLines: { visible: false }, horzLines: { color: colours.line, style: 1 } },
-      timeScale: { borderColor: colours.line, timeVisible: true, rightOffset: 0, fixLeftEdge: true, fixRightEdge: true },
+      timeScale: {
+        borderColor: colours.line,
+        timeVisible: true,
+        rightOffset: 0,
+        fixLeftEdge: true,
+        fixRightEdge: true,
+      },
       handleScroll: false,
       handleScale: false,
     });
@@ -51,7 +57,12 @@ export function LineChart({ label, points, other, kind = 'equity', className }: 
     });
     main.setData(inOrder(points));
     if (other) {
-      const second = chart.addSeries(LineSeries, { color: colours.warn, lineWidth: 2, title: other.name, priceLineVisible: false });
+      const second = chart.addSeries(LineSeries, {
+        color: colours.warn,
+        lineWidth: 2,
+        title: other.name,
+        priceLineVisible: false,
+      });
       second.setData(inOrder(other.points));
     }
     chart.timeScale().fitContent();

@@ -49,7 +49,10 @@ export function Alerts({ onFollow, most }: { onFollow?: () => void; most?: numbe
         {shown.map((alert) => (
           <li
             key={alert.sequence_number}
-            className={cn('flex items-start gap-2 rounded-md border border-line px-2.5 py-2', !isOpen(alert) && 'opacity-75')}
+            className={cn(
+              'flex items-start gap-2 rounded-md border border-line px-2.5 py-2',
+              !isOpen(alert) && 'opacity-75',
+            )}
           >
             <div className="min-w-0 flex-1">
               <p className="flex flex-wrap items-center gap-2">

@@ -29,7 +29,9 @@ export function Banners() {
       {system.engine === 'away' && (
         <Banner tone="bad" icon={<ServerCrash />}>
           <b>No engine is trading</b>
-          <span>{system.engineDetail}. Stops and targets rest at the broker; what you ask for is kept until it is back.</span>
+          <span>
+            {system.engineDetail}. Stops and targets rest at the broker; what you ask for is kept until it is back.
+          </span>
         </Banner>
       )}
       {system.engine === 'recovering' && (
@@ -52,9 +54,7 @@ export function Banners() {
       )}
       {waiting > 0 && (
         <Banner tone="warn" icon={<ShieldQuestion />}>
-          <b>
-            {waiting === 1 ? 'An order waits' : `${waiting} orders wait`} for your decision
-          </b>
+          <b>{waiting === 1 ? 'An order waits' : `${waiting} orders wait`} for your decision</b>
           <Link to="/recovery" className="font-medium underline">
             See the evidence
           </Link>

@@ -133,7 +133,10 @@ function Palette({ close }: { close: () => void }) {
             aria-selected={index === chosen}
             onClick={command.run}
             onMouseMove={() => setAt(index)}
-            className={cn('flex h-9 cursor-pointer items-center gap-2.5 rounded-md px-2', index === chosen && 'bg-sunken')}
+            className={cn(
+              'flex h-9 cursor-pointer items-center gap-2.5 rounded-md px-2',
+              index === chosen && 'bg-sunken',
+            )}
           >
             {command.icon ? <command.icon className="size-4 text-muted" aria-hidden /> : <span className="size-4" />}
             <span className="min-w-0 flex-1 truncate">{command.label}</span>

@@ -6,7 +6,12 @@ import { SHORTCUTS } from './nav';
 export function HelpSheet() {
   const { helpOpen, open } = useUi();
   return (
-    <Dialog open={helpOpen} onOpenChange={(value) => open('help', value)} title="Keyboard" description="Keys that work everywhere">
+    <Dialog
+      open={helpOpen}
+      onOpenChange={(value) => open('help', value)}
+      title="Keyboard"
+      description="Keys that work everywhere"
+    >
       <dl className="grid grid-cols-[auto_1fr] items-center gap-x-5 gap-y-2">
         {SHORTCUTS.map(({ keys, does }) => (
           <div key={keys} className="contents">

@@ -84,7 +84,10 @@ export function TopBar() {
         {mayTrade && (
           <Button
             kind={system.killSwitch === null ? 'plain' : 'danger'}
-            className={cn('ml-1', system.killSwitch === null && 'border-danger/60 text-down hover:border-danger hover:bg-down-soft')}
+            className={cn(
+              'ml-1',
+              system.killSwitch === null && 'border-danger/60 text-down hover:border-danger hover:bg-down-soft',
+            )}
             icon={<OctagonX />}
             aria-label={system.killSwitch === null ? 'Kill switch' : 'Kill switch: tripped'}
             onClick={() => open('kill')}

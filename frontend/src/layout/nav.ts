@@ -1,4 +1,14 @@
-import { Activity, BookOpen, CandlestickChart, LayoutDashboard, LifeBuoy, Plus, Scale, Settings, type LucideIcon } from 'lucide-react';
+import {
+  Activity,
+  BookOpen,
+  CandlestickChart,
+  LayoutDashboard,
+  LifeBuoy,
+  Plus,
+  Scale,
+  Settings,
+  type LucideIcon,
+} from 'lucide-react';
 
 export interface Place {
   to: string;

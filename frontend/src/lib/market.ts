@@ -6,7 +6,15 @@ export interface TradingHours {
 }
 
 const DAYS = ['MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT', 'SUN'];
-const SHORT: Readonly<Record<string, string>> = { Mon: 'MON', Tue: 'TUE', Wed: 'WED', Thu: 'THU', Fri: 'FRI', Sat: 'SAT', Sun: 'SUN' };
+const SHORT: Readonly<Record<string, string>> = {
+  Mon: 'MON',
+  Tue: 'TUE',
+  Wed: 'WED',
+  Thu: 'THU',
+  Fri: 'FRI',
+  Sat: 'SAT',
+  Sun: 'SUN',
+};
 const WEEK = 7 * 86_400;
 
 function secondOfWeek(text: string): number {
@@ -49,5 +57,7 @@ export function marketWords(hours: TradingHours | null | undefined, at?: Date): 
   const open = isMarketOpen(hours, at);
   if (open === null) return 'hours unknown';
   const holidays = hours?.calendar ? ', holidays aside' : '';
-  return open ? `open${hours?.sessions.length === 0 ? ', it never closes' : holidays}` : 'closed: orders wait for its opening';
+  return open
+    ? `open${hours?.sessions.length === 0 ? ', it never closes' : holidays}`
+    : 'closed: orders wait for its opening';
 }

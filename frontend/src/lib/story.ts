@@ -7,7 +7,11 @@ type Data = Record<string, unknown>;
 
 const str = (data: Data, name: string): string => {
   const value = data[name];
-  return typeof value === 'string' ? value : typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
+  return typeof value === 'string'
+    ? value
+    : typeof value === 'number' || typeof value === 'boolean'
+      ? String(value)
+      : '';
 };
 const count = (data: Data, name: string): number => Number(data[name] ?? 0);
 const at = (data: Data, name: string) => (str(data, name) === '' ? '' : ` at ${price(str(data, name))}`);
@@ -15,7 +19,8 @@ const because = (text: string) => (text === '' ? '' : `: ${text}`);
 const plural = (n: number, one: string, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
 
 const sentences: Record<string, (data: Data) => string> = {
-  ENGINE_STARTED: (d) => `The engine started${str(d, 'took_over_from') ? ', after one that had not given the journal back' : ''}`,
+  ENGINE_STARTED: (d) =>
+    `The engine started${str(d, 'took_over_from') ? ', after one that had not given the journal back' : ''}`,
   ENGINE_STOPPED: (d) => `The engine stopped in order${because(str(d, 'reason'))}`,
   RECOVERY_STARTED: (d) =>
     d['after_crash'] === true
@@ -26,16 +31,19 @@ const sentences: Record<string, (data: Data) => string> = {
   RECOVERY_COMPLETED: (d) => `Recovery done in ${duration(count(d, 'duration_seconds'))}: trading goes on`,
   BROKER_CONNECTED: (d) => `${str(d, 'broker')} is connected, account ${str(d, 'account')}`,
   BROKER_DISCONNECTED: (d) => `${str(d, 'broker')} is disconnected${because(str(d, 'reason'))}`,
-  MARKET_DATA_STALE: (d) => `No price of ${str(d, 'symbol')} for ${duration(count(d, 'age_seconds'))}: no entries until there is one`,
+  MARKET_DATA_STALE: (d) =>
+    `No price of ${str(d, 'symbol')} for ${duration(count(d, 'age_seconds'))}: no entries until there is one`,
   MARKET_DATA_RESUMED: (d) => `Prices of ${str(d, 'symbol')} come again after ${duration(count(d, 'gap_seconds'))}`,
   KILL_SWITCH_TRIPPED: (d) => `Kill switch${because(str(d, 'reason'))}`,
   KILL_SWITCH_RESET: (d) => `Kill switch reset${because(str(d, 'note'))}`,
-  CIRCUIT_BREAKER_OPENED: (d) => `Circuit breaker: ${plural(count(d, 'failures'), 'order')} failed in ${duration(count(d, 'window_seconds'))}`,
+  CIRCUIT_BREAKER_OPENED: (d) =>
+    `Circuit breaker: ${plural(count(d, 'failures'), 'order')} failed in ${duration(count(d, 'window_seconds'))}`,
   CIRCUIT_BREAKER_CLOSED: () => 'The circuit breaker closed: entries are allowed again',
   POSITION_DISCREPANCY_FOUND: (d) =>
     `${str(d, 'symbol')} differs: ${quantity(str(d, 'ledger_quantity'))} here, ${quantity(str(d, 'broker_quantity'))} at ${str(d, 'broker')}`,
   POSITION_DISCREPANCY_RESOLVED: (d) => `The difference in ${str(d, 'symbol')} is settled: ${str(d, 'resolution')}`,
-  EXTERNAL_ORDER_SEEN: (d) => `An order that is not ours: ${words(str(d, 'side'))} ${quantity(str(d, 'quantity'))} ${str(d, 'symbol')}`,
+  EXTERNAL_ORDER_SEEN: (d) =>
+    `An order that is not ours: ${words(str(d, 'side'))} ${quantity(str(d, 'quantity'))} ${str(d, 'symbol')}`,
   EXTERNAL_FILL_SEEN: (d) =>
     `A fill that is not ours: ${words(str(d, 'side'))} ${quantity(str(d, 'quantity'))} ${str(d, 'symbol')}${at(d, 'price')}`,
   SETTINGS_CHANGED: (d) => `Settings changed: ${str(d, 'section')}`,
@@ -61,14 +69,16 @@ const sentences: Record<string, (data: Data) => string> = {
   ORDER_REQUESTED: (d) =>
     `${words(str(d, 'purpose'))}: ${words(str(d, 'side'))} ${quantity(str(d, 'quantity'))} ${str(d, 'symbol')}, ${words(str(d, 'order_type')).toLowerCase()}${at(d, 'limit_price')}${at(d, 'stop_price')}`,
   ORDER_PLACED: (d) => `The broker has the order, as ${str(d, 'broker_order_id')}`,
-  ORDER_IN_DOUBT: (d) => `In doubt whether the broker did it (${str(d, 'action').toLowerCase()})${because(str(d, 'cause'))}`,
+  ORDER_IN_DOUBT: (d) =>
+    `In doubt whether the broker did it (${str(d, 'action').toLowerCase()})${because(str(d, 'cause'))}`,
   ORDER_NOT_PLACED: (d) => `Proved that the broker never had it${because(str(d, 'evidence'))}`,
   ORDER_NEEDS_OPERATOR: (d) => `A person has to decide${because(str(d, 'evidence'))}`,
   ORDER_REJECTED: (d) => `The broker refused it${because(str(d, 'text'))}`,
   ORDER_CANCEL_REQUESTED: (d) => `To be cancelled${because(str(d, 'reason'))}`,
   ORDER_CANCELLED: (d) => `Cancelled${because(str(d, 'reason'))}`,
   ORDER_EXPIRED: () => 'Expired at the broker',
-  ORDER_MODIFY_REQUESTED: (d) => `To be changed${at(d, 'limit_price')}${at(d, 'stop_price')}${because(str(d, 'reason'))}`,
+  ORDER_MODIFY_REQUESTED: (d) =>
+    `To be changed${at(d, 'limit_price')}${at(d, 'stop_price')}${because(str(d, 'reason'))}`,
   ORDER_MODIFIED: (d) => `Changed${at(d, 'limit_price')}${at(d, 'stop_price')}`,
   ORDER_NOT_MODIFIED: (d) => `Not changed${because(str(d, 'reason'))}`,
   ORDER_FILLED: (d) =>

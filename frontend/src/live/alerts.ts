@@ -57,7 +57,11 @@ export const useAcknowledged = create<AlertState>()(
 export function alertOf(entry: JournalEntry): Alert | null {
   const kind = ALERTS[entry.action_type];
   if (!kind) return null;
-  if (entry.action_type === 'RECOVERY_COMPLETED' && Number(entry.action_data['operations_closed'] ?? 0) === 0 && Number(entry.action_data['orders_waiting_for_operator'] ?? 0) === 0) {
+  if (
+    entry.action_type === 'RECOVERY_COMPLETED' &&
+    Number(entry.action_data['operations_closed'] ?? 0) === 0 &&
+    Number(entry.action_data['orders_waiting_for_operator'] ?? 0) === 0
+  ) {
     return null; // nothing was done that a person would have to know of
   }
   const { sequence_number, timestamp, operation_id, action_type } = entry;

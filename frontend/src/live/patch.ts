@@ -26,7 +26,8 @@ type WithItems<T> = { items: T[] } | { pages: Page<T>[] } | undefined;
 
 function mapRows<T>(data: WithItems<T>, change: (row: T) => T): WithItems<T> {
   if (data === undefined) return data;
-  if ('pages' in data) return { ...data, pages: data.pages.map((page) => ({ ...page, items: page.items.map(change) })) };
+  if ('pages' in data)
+    return { ...data, pages: data.pages.map((page) => ({ ...page, items: page.items.map(change) })) };
   if ('items' in data && Array.isArray(data.items)) return { ...data, items: data.items.map(change) };
   return data;
 }

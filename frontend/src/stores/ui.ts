@@ -39,7 +39,10 @@ export const useUi = create<UiState>()(
       toggleNav: () => set((state) => ({ navCollapsed: !state.navCollapsed })),
       open: (what, value = true) => set({ [`${what}Open`]: value }),
     }),
-    { name: 'live-trading-ui', partialize: ({ theme, navCollapsed, wizardSkipped }) => ({ theme, navCollapsed, wizardSkipped }) },
+    {
+      name: 'live-trading-ui',
+      partialize: ({ theme, navCollapsed, wizardSkipped }) => ({ theme, navCollapsed, wizardSkipped }),
+    },
   ),
 );
 

@@ -27,7 +27,16 @@ const sizes = {
 };
 
 /** `busy` shows that it is being done, and keeps it from being done twice. */
-export function Button({ kind = 'plain', size = 'md', busy, icon, className, children, disabled, ...rest }: ButtonProps) {
+export function Button({
+  kind = 'plain',
+  size = 'md',
+  busy,
+  icon,
+  className,
+  children,
+  disabled,
+  ...rest
+}: ButtonProps) {
   return (
     <button
       type="button"

@@ -101,7 +101,9 @@ export function Confirm(props: ConfirmProps & { onClose: () => void }) {
         {blocked !== undefined && <Note tone="warn">{blocked}</Note>}
         {reason !== 'none' && (
           <Field label={props.reasonLabel ?? 'Reason'} optional={reason === 'optional'} hint="Kept in the journal">
-            {(field) => <Textarea {...field} rows={2} maxLength={500} value={why} onChange={(e) => setWhy(e.target.value)} />}
+            {(field) => (
+              <Textarea {...field} rows={2} maxLength={500} value={why} onChange={(e) => setWhy(e.target.value)} />
+            )}
           </Field>
         )}
         {live && (

@@ -33,7 +33,12 @@ interface DataTableProps<Row> {
   rowHeight?: number;
 }
 
-const from = { sm: 'hidden sm:table-cell', md: 'hidden md:table-cell', lg: 'hidden lg:table-cell', xl: 'hidden xl:table-cell' };
+const from = {
+  sm: 'hidden sm:table-cell',
+  md: 'hidden md:table-cell',
+  lg: 'hidden lg:table-cell',
+  xl: 'hidden xl:table-cell',
+};
 
 /** Rows as many as there are: only those in sight are in the page, more are asked of the server when the end is near. */
 export function DataTable<Row>(props: DataTableProps<Row>) {
@@ -87,7 +92,13 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
 
   return (
     // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a scrolling area must be reachable by keyboard
-    <div ref={scroller} className={cn('overflow-auto -outline-offset-2', height)} tabIndex={0} role="region" aria-label={label}>
+    <div
+      ref={scroller}
+      className={cn('overflow-auto -outline-offset-2', height)}
+      tabIndex={0}
+      role="region"
+      aria-label={label}
+    >
       <table className="w-full border-separate border-spacing-0" aria-rowcount={more?.has ? -1 : rows.length}>
         <thead>
           {table.getHeaderGroups().map((group) => (

@@ -8,7 +8,8 @@ import { useQuote } from '@/live/quotes';
 /** Seconds after which a price that did not change is told with its age. */
 const QUIET = 5;
 
-export type Age = { kind: 'live' } | { kind: 'old'; seconds: number } | { kind: 'offline'; seconds: number } | { kind: 'none' };
+export type Age =
+  { kind: 'live' } | { kind: 'old'; seconds: number } | { kind: 'offline'; seconds: number } | { kind: 'none' };
 
 /** How old something told at `at` is, and whether the stream that would tell of a change is there at all. */
 export function useAge(at: Maybe<string | number>): Age {
@@ -22,14 +23,29 @@ export function useAge(at: Maybe<string | number>): Age {
 
 const dot = { live: 'bg-up', old: 'bg-warn', offline: 'bg-down', none: 'bg-line-strong' } as const;
 const ageWords = (age: Age): string =>
-  age.kind === 'live' ? 'live' : age.kind === 'none' ? 'no price' : `${age.kind === 'offline' ? 'offline · ' : ''}${duration(Math.floor(age.seconds))}`;
+  age.kind === 'live'
+    ? 'live'
+    : age.kind === 'none'
+      ? 'no price'
+      : `${age.kind === 'offline' ? 'offline · ' : ''}${duration(Math.floor(age.seconds))}`;
 
 /** How fresh a number is: a dot and its age. */
-export function Freshness({ at, compact, className }: { at: Maybe<string | number>; compact?: boolean; className?: string }) {
+export function Freshness({
+  at,
+  compact,
+  className,
+}: {
+  at: Maybe<string | number>;
+  compact?: boolean;
+  className?: string;
+}) {
   const age = useAge(at);
   const text = ageWords(age);
   return (
-    <span title={at ? `As of ${exactly(at)}` : text} className={cn('inline-flex items-center gap-1 text-2xs text-muted', className)}>
+    <span
+      title={at ? `As of ${exactly(at)}` : text}
+      className={cn('inline-flex items-center gap-1 text-2xs text-muted', className)}
+    >
       <span aria-hidden className={cn('size-1.5 shrink-0 rounded-full', dot[age.kind])} />
       {compact && age.kind === 'live' ? <span className="sr-only">{text}</span> : text}
     </span>
@@ -63,7 +79,10 @@ export function StreamState({ className }: { className?: string }) {
   const now = useNow();
   if (state === 'live') {
     return (
-      <span className={cn('inline-flex items-center gap-1.5 text-xs text-muted', className)} title="Updates are pushed as they happen">
+      <span
+        className={cn('inline-flex items-center gap-1.5 text-xs text-muted', className)}
+        title="Updates are pushed as they happen"
+      >
         <span aria-hidden className="size-2 rounded-full bg-up" /> Live
       </span>
     );

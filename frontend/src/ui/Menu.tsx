@@ -10,7 +10,15 @@ export interface MenuItem {
   disabled?: boolean;
 }
 
-export function Menu({ trigger, items, header }: { trigger: ReactNode; items: readonly MenuItem[]; header?: ReactNode }) {
+export function Menu({
+  trigger,
+  items,
+  header,
+}: {
+  trigger: ReactNode;
+  items: readonly MenuItem[];
+  header?: ReactNode;
+}) {
   return (
     <DropdownMenu.Root modal={false}>
       <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>

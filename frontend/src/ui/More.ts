@@ -12,5 +12,5 @@ export function moreOf<T>(found: UseInfiniteQueryResult<InfiniteData<T>>) {
 }
 
 /** The rows of all pages, in order. */
-export const rowsOf = <T,>(found: { data?: InfiniteData<{ items: T[] }> | undefined }): T[] =>
+export const rowsOf = <T>(found: { data?: InfiniteData<{ items: T[] }> | undefined }): T[] =>
   found.data?.pages.flatMap((page) => page.items) ?? [];

@@ -49,7 +49,12 @@ interface TabsProps {
 /** Views of one thing, one at a time. The children are TabPanel. */
 export function Tabs({ label, value, onChange, tabs, actions, children }: TabsProps) {
   return (
-    <RadixTabs.Root value={value} onValueChange={onChange} className="flex min-h-0 flex-1 flex-col" activationMode="manual">
+    <RadixTabs.Root
+      value={value}
+      onValueChange={onChange}
+      className="flex min-h-0 flex-1 flex-col"
+      activationMode="manual"
+    >
       <div className="flex flex-wrap items-center gap-2 border-b border-line pr-2">
         <RadixTabs.List aria-label={label} className="flex min-w-0 flex-1 overflow-x-auto px-1">
           {tabs.map((tab) => (

@@ -71,7 +71,9 @@ export function ErrorNote({ error, retry, className }: { error: unknown; retry?:
     <Note tone="bad" role="alert" title={title} {...(className === undefined ? {} : { className })}>
       {detail !== title && <p>{detail}</p>}
       {rule && <p className="text-soft">{`${rule.means} ${rule.remedy}`}</p>}
-      {isProblem(error) && error.requestId !== undefined && <p className="text-xs text-muted">Request {error.requestId}</p>}
+      {isProblem(error) && error.requestId !== undefined && (
+        <p className="text-xs text-muted">Request {error.requestId}</p>
+      )}
       {retry && (
         <Button size="sm" className="mt-2" onClick={retry} icon={<RotateCw />}>
           Try again

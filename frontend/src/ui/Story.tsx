@@ -7,7 +7,11 @@ import { sentence, weightOf, type Weight } from '@/lib/story';
 const dots: Record<Weight, string> = { bad: 'bg-down', warn: 'bg-warn', good: 'bg-up', plain: 'bg-line-strong' };
 
 const shown = (value: unknown): string =>
-  typeof value === 'number' ? String(Math.round(value * 1e6) / 1e6) : typeof value === 'string' ? value : JSON.stringify(value);
+  typeof value === 'number'
+    ? String(Math.round(value * 1e6) / 1e6)
+    : typeof value === 'string'
+      ? value
+      : JSON.stringify(value);
 
 /** What a strategy looked at, or the numbers of a refusal. */
 export function Inputs({ values, label }: { values: unknown; label: string }) {
@@ -32,11 +36,18 @@ export function Story({ entries, dense }: { entries: readonly JournalEntry[]; de
     <ol className="flex flex-col">
       {entries.map((entry, index) => (
         <li key={entry.sequence_number} className="relative flex gap-3 pb-3 last:pb-0">
-          {index < entries.length - 1 && <span aria-hidden className="absolute top-4 bottom-0 left-[3px] w-px bg-line" />}
-          <span aria-hidden className={cn('mt-1.5 size-[7px] shrink-0 rounded-full', dots[weightOf(entry.action_type)])} />
+          {index < entries.length - 1 && (
+            <span aria-hidden className="absolute top-4 bottom-0 left-[3px] w-px bg-line" />
+          )}
+          <span
+            aria-hidden
+            className={cn('mt-1.5 size-[7px] shrink-0 rounded-full', dots[weightOf(entry.action_type)])}
+          />
           <div className="min-w-0 flex-1">
             <p className="break-words">{sentence(entry)}</p>
-            {!dense && <Inputs values={entry.action_data['inputs'] ?? entry.action_data['numbers']} label="What it looked at" />}
+            {!dense && (
+              <Inputs values={entry.action_data['inputs'] ?? entry.action_data['numbers']} label="What it looked at" />
+            )}
             <p className="mt-0.5 flex flex-wrap gap-x-2 text-xs text-muted">
               <time title={exactly(entry.timestamp)}>{moment(entry.timestamp)}</time>
               <span>{entry.actor}</span>

@@ -3,7 +3,12 @@ import { Toast } from 'radix-ui';
 import { useNotices, type NoticeKind } from '@/stores/notices';
 
 const icons = { info: Info, good: CheckCircle2, warn: TriangleAlert, bad: CircleAlert };
-const colours: Record<NoticeKind, string> = { info: 'text-accent', good: 'text-up', warn: 'text-warn', bad: 'text-down' };
+const colours: Record<NoticeKind, string> = {
+  info: 'text-accent',
+  good: 'text-up',
+  warn: 'text-warn',
+  bad: 'text-down',
+};
 
 /** The corner where things are told that happened without being asked for, or went well. */
 export function Toaster() {

@@ -20,9 +20,31 @@ const MOST_BYTES = 50_000_000;
 type Row = BacktestReport['trades'][number];
 
 const columns: Column<Row>[] = [
-  { id: 'exit', header: 'Closed', cell: (row) => <time className="num text-soft" title={exactly(row.exit_time)}>{exactly(row.exit_time).slice(0, 19)}</time> },
-  { id: 'what', header: 'Trade', cell: (row) => <span className="num"><SideBadge side={row.side} /> {quantity(row.quantity)}</span> },
-  { id: 'prices', header: 'In → out', align: 'right', from: 'sm', cell: (row) => <span className="num">{`${price(row.entry_price)} → ${price(row.exit_price)}`}</span> },
+  {
+    id: 'exit',
+    header: 'Closed',
+    cell: (row) => (
+      <time className="num text-soft" title={exactly(row.exit_time)}>
+        {exactly(row.exit_time).slice(0, 19)}
+      </time>
+    ),
+  },
+  {
+    id: 'what',
+    header: 'Trade',
+    cell: (row) => (
+      <span className="num">
+        <SideBadge side={row.side} /> {quantity(row.quantity)}
+      </span>
+    ),
+  },
+  {
+    id: 'prices',
+    header: 'In → out',
+    align: 'right',
+    from: 'sm',
+    cell: (row) => <span className="num">{`${price(row.entry_price)} → ${price(row.exit_price)}`}</span>,
+  },
   { id: 'by', header: 'By', from: 'md', cell: (row) => <span title={row.reason}>{words(row.exit)}</span> },
   { id: 'net', header: 'Net result', align: 'right', cell: (row) => <Pnl value={row.net_profit} /> },
 ];
@@ -33,7 +55,10 @@ export default function BacktestPage() {
   const [error, setError] = useState<unknown>(null);
   const operations = useQuery(activeOperations());
   const chooser = useRef<HTMLInputElement>(null);
-  const points = useMemo(() => report?.equity.map(([time, value]) => ({ time: chartTime(time), value })) ?? [], [report]);
+  const points = useMemo(
+    () => report?.equity.map(([time, value]) => ({ time: chartTime(time), value })) ?? [],
+    [report],
+  );
 
   const read = async (file: File | undefined) => {
     if (!file) return;
@@ -71,14 +96,19 @@ export default function BacktestPage() {
         {report === null ? (
           <Card label="Report">
             <Empty icon={<Scale />} title="No report is open">
-              Run the command above where the data is, then open what it wrote. The report is read in this browser and sent
-              nowhere.
+              Run the command above where the data is, then open what it wrote. The report is read in this browser and
+              sent nowhere.
             </Empty>
           </Card>
         ) : (
           <>
             <div className="grid gap-3 xl:grid-cols-[minmax(0,1fr)_22rem]">
-              <Card flush title="Equity" hint={`${report.settings.strategy_name} on ${report.settings.asset}, ${report.settings.primary_bar_size}`} className="h-80">
+              <Card
+                flush
+                title="Equity"
+                hint={`${report.settings.strategy_name} on ${report.settings.asset}, ${report.settings.primary_bar_size}`}
+                className="h-80"
+              >
                 <Suspense fallback={<Loading />}>
                   <LineChart label="Equity of the backtest" points={points} className="flex h-full flex-col" />
                 </Suspense>
@@ -91,14 +121,22 @@ export default function BacktestPage() {
                     ['To', exactly(report.last).slice(0, 16)],
                     [report.ticks ? 'Ticks' : 'Bars', integer(report.ticks || report.bars)],
                     ['Quantity', quantity(report.settings.quantity)],
-                    ...Object.entries(report.settings.strategy_config).map(([name, value]) => [words(name), String(value)] as const),
+                    ...Object.entries(report.settings.strategy_config).map(
+                      ([name, value]) => [words(name), String(value)] as const,
+                    ),
                   ]}
                 />
               </Card>
             </div>
             <Comparison report={report} operations={operations.data?.items ?? []} />
             <Card flush title="Trades of the backtest" hint={`${report.trades.length}`}>
-              <DataTable label="Trades of the backtest" columns={columns} rows={[...report.trades].reverse()} rowId={(row) => `${row.entry_time} ${row.exit_time} ${row.quantity} ${row.exit_price}`} empty={<Empty title="It did not trade" />} />
+              <DataTable
+                label="Trades of the backtest"
+                columns={columns}
+                rows={[...report.trades].reverse()}
+                rowId={(row) => `${row.entry_time} ${row.exit_time} ${row.quantity} ${row.exit_price}`}
+                empty={<Empty title="It did not trade" />}
+              />
             </Card>
           </>
         )}

@@ -16,9 +16,18 @@ export function backtestCommand(operation: Operation | undefined, data: string):
     const others = operation.bar_sizes.filter((size) => size !== operation.primary_bar_size);
     for (const size of [operation.primary_bar_size, ...others]) words.push('--bar-size', size);
     words.push('--quantity', operation.quantity, '--capital', operation.initial_capital);
-    words.push('--stop', operation.stop_loss_type === null ? 'none' : `${operation.stop_loss_type}=${operation.stop_loss_value ?? ''}`);
-    words.push('--target', operation.take_profit_type === null ? 'none' : `${operation.take_profit_type}=${operation.take_profit_value ?? ''}`);
-    for (const [name, value] of Object.entries(operation.strategy_config)) words.push('-p', `${name}=${JSON.stringify(value)}`);
+    words.push(
+      '--stop',
+      operation.stop_loss_type === null ? 'none' : `${operation.stop_loss_type}=${operation.stop_loss_value ?? ''}`,
+    );
+    words.push(
+      '--target',
+      operation.take_profit_type === null
+        ? 'none'
+        : `${operation.take_profit_type}=${operation.take_profit_value ?? ''}`,
+    );
+    for (const [name, value] of Object.entries(operation.strategy_config))
+      words.push('-p', `${name}=${JSON.stringify(value)}`);
   } else {
     words.push('--strategy', 'MomentumStrategy', '--bar-size', '5 mins');
   }
@@ -29,7 +38,10 @@ export function backtestCommand(operation: Operation | undefined, data: string):
 export function Command({ operations }: { operations: readonly Operation[] }) {
   const [id, setId] = useState('');
   const [data, setData] = useState('');
-  const command = backtestCommand(operations.find((each) => each.id === id), data);
+  const command = backtestCommand(
+    operations.find((each) => each.id === id),
+    data,
+  );
   return (
     <Card title="Run" hint="with the engine that trades live, on the machine that has the data">
       <div className="grid gap-3 sm:grid-cols-2">
@@ -46,7 +58,14 @@ export function Command({ operations }: { operations: readonly Operation[] }) {
           )}
         </Field>
         <Field label="Data" hint="Ticks or bars: .parquet, .csv, a zip of Lean">
-          {(field) => <Input {...field} placeholder="DATA.parquet" value={data} onChange={(event) => setData(event.target.value)} />}
+          {(field) => (
+            <Input
+              {...field}
+              placeholder="DATA.parquet"
+              value={data}
+              onChange={(event) => setData(event.target.value)}
+            />
+          )}
         </Field>
       </div>
       <div className="mt-3 flex items-start gap-2">

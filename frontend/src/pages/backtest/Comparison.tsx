@@ -15,7 +15,13 @@ interface ComparisonProps {
 type Line = readonly [string, number | null, number | null, 'money' | 'percent' | 'count'];
 
 const shown = (value: number | null, kind: Line[3]): string =>
-  value === null ? NONE : kind === 'percent' ? percent(value) : kind === 'count' ? String(value) : money(value, { sign: false });
+  value === null
+    ? NONE
+    : kind === 'percent'
+      ? percent(value)
+      : kind === 'count'
+        ? String(value)
+        : money(value, { sign: false });
 
 /** Live against backtest, figure by figure. */
 export function Comparison({ report, operations }: ComparisonProps) {
@@ -40,7 +46,12 @@ export function Comparison({ report, operations }: ComparisonProps) {
       hint={alike.length === 0 ? `no operation trades ${report.settings.asset}` : report.currency}
       actions={
         alike.length > 0 && (
-          <Select aria-label="Live operation" className="w-56" value={id} onChange={(event) => setChosen(event.target.value)}>
+          <Select
+            aria-label="Live operation"
+            className="w-56"
+            value={id}
+            onChange={(event) => setChosen(event.target.value)}
+          >
             {alike.map((operation) => (
               <option key={operation.id} value={operation.id}>
                 {operation.symbol} · {operation.strategy_name} · {operation.id.slice(-6)}
@@ -53,15 +64,23 @@ export function Comparison({ report, operations }: ComparisonProps) {
       <table className="w-full">
         <thead>
           <tr className="text-xs text-muted">
-            <th scope="col" className="h-8 px-3 text-left font-medium">Figure</th>
-            <th scope="col" className="px-3 text-right font-medium">Backtest</th>
-            <th scope="col" className="px-3 text-right font-medium">Live</th>
+            <th scope="col" className="h-8 px-3 text-left font-medium">
+              Figure
+            </th>
+            <th scope="col" className="px-3 text-right font-medium">
+              Backtest
+            </th>
+            <th scope="col" className="px-3 text-right font-medium">
+              Live
+            </th>
           </tr>
         </thead>
         <tbody>
           {lines.map(([name, tested, real, kind]) => (
             <tr key={name} className="border-t border-line">
-              <th scope="row" className="h-[34px] px-3 text-left font-normal">{name}</th>
+              <th scope="row" className="h-[34px] px-3 text-left font-normal">
+                {name}
+              </th>
               <td className="num px-3 text-right">{shown(tested, kind)}</td>
               <td className="num px-3 text-right">{shown(real, kind)}</td>
             </tr>

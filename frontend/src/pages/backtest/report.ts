@@ -49,7 +49,9 @@ export function readReport(text: string): BacktestReport {
   const found = reportShape.safeParse(json);
   if (found.success) return found.data;
   const first = found.error.issues[0];
-  throw new Error(`This is no backtest's report: ${first ? `${first.path.join('.')}: ${first.message}` : 'it is empty'}`);
+  throw new Error(
+    `This is no backtest's report: ${first ? `${first.path.join('.')}: ${first.message}` : 'it is empty'}`,
+  );
 }
 
 /** A figure of the report; null where it has none. */

@@ -30,7 +30,9 @@ export function BarSizes({ sizes, error }: { sizes: readonly string[]; error?: s
                 onClick={() => toggle(size)}
                 className={cn(
                   'h-7 rounded-md border px-2 text-xs',
-                  on ? 'border-accent bg-accent-soft font-medium text-accent' : 'border-line text-soft hover:border-line-strong',
+                  on
+                    ? 'border-accent bg-accent-soft font-medium text-accent'
+                    : 'border-line text-soft hover:border-line-strong',
                 )}
               >
                 {size}
@@ -42,7 +44,11 @@ export function BarSizes({ sizes, error }: { sizes: readonly string[]; error?: s
       </fieldset>
       <Field label="Acts when this one closes" hint="The strategy is asked at each of its closes" className="max-w-56">
         {(field) => (
-          <Select {...field} value={primary} onChange={(event) => form.setValue('primary_bar_size', event.target.value)}>
+          <Select
+            {...field}
+            value={primary}
+            onChange={(event) => form.setValue('primary_bar_size', event.target.value)}
+          >
             {chosen.map((size) => (
               <option key={size}>{size}</option>
             ))}

@@ -10,7 +10,13 @@ export default function CreatePage() {
   return (
     <>
       <PageTitle title="New operation" hint="One strategy trading one asset" />
-      {mayTrade ? <CreateForm /> : <Note tone="warn" title="Your role only looks">Ask an admin for the role trader.</Note>}
+      {mayTrade ? (
+        <CreateForm />
+      ) : (
+        <Note tone="warn" title="Your role only looks">
+          Ask an admin for the role trader.
+        </Note>
+      )}
     </>
   );
 }
@@ -21,7 +27,14 @@ export function CreateForm({ simple, onCreated }: { simple?: boolean; onCreated?
   const found = useQuery(strategies());
   if (known.isPending || found.isPending) return <Loading rows={8} />;
   if (!known.data || !found.data) {
-    return <ErrorNote error={known.error ?? found.error} retry={() => void Promise.all([known.refetch(), found.refetch()])} />;
+    return (
+      <ErrorNote
+        error={known.error ?? found.error}
+        retry={() => void Promise.all([known.refetch(), found.refetch()])}
+      />
+    );
   }
-  return <OperationForm config={known.data} strategies={found.data.items} simple={simple ?? false} onCreated={onCreated} />;
+  return (
+    <OperationForm config={known.data} strategies={found.data.items} simple={simple ?? false} onCreated={onCreated} />
+  );
 }

@@ -17,7 +17,12 @@ interface Kind {
   start: string;
 }
 
-const ATR: Kind = { value: 'ATR', label: 'Times the average true range', hint: '1.5 is one and a half of how far prices range', start: '1.5' };
+const ATR: Kind = {
+  value: 'ATR',
+  label: 'Times the average true range',
+  hint: '1.5 is one and a half of how far prices range',
+  start: '1.5',
+};
 const PERCENTAGE: Kind = { value: 'PERCENTAGE', label: 'Part of the price', hint: '0.02 is 2 %', start: '0.02' };
 const FIXED: Kind = { value: 'FIXED', label: 'Distance in price', hint: 'In units of the price', start: '1' };
 
@@ -25,10 +30,20 @@ export const STOPS: readonly Kind[] = [
   ATR,
   PERCENTAGE,
   FIXED,
-  { value: 'TRAILING', label: 'Trails the price', hint: 'As a part of the price: 0.02 follows 2 % behind', start: '0.02' },
+  {
+    value: 'TRAILING',
+    label: 'Trails the price',
+    hint: 'As a part of the price: 0.02 follows 2 % behind',
+    start: '0.02',
+  },
 ];
 export const TARGETS: readonly Kind[] = [
-  { value: 'RISK_REWARD', label: "Times the stop's distance", hint: '2 earns twice what the stop would lose', start: '2' },
+  {
+    value: 'RISK_REWARD',
+    label: "Times the stop's distance",
+    hint: '2 earns twice what the stop would lose',
+    start: '2',
+  },
   ATR,
   PERCENTAGE,
   FIXED,
@@ -68,7 +83,12 @@ export function Distance({ label, kinds, value, onChange, error }: DistanceProps
       {kind && (
         <Field label={`${label}: how much`} error={error}>
           {(field) => (
-            <Input {...field} inputMode="decimal" value={value.value} onChange={(event) => onChange({ ...value, value: event.target.value })} />
+            <Input
+              {...field}
+              inputMode="decimal"
+              value={value.value}
+              onChange={(event) => onChange({ ...value, value: event.target.value })}
+            />
           )}
         </Field>
       )}

@@ -30,7 +30,10 @@ interface OperationFormProps {
 
 export function OperationForm({ config, strategies, simple, onCreated }: OperationFormProps) {
   const navigate = useNavigate();
-  const form = useForm<OperationValues>({ resolver: zodResolver(operationShape), defaultValues: startingValues(config) });
+  const form = useForm<OperationValues>({
+    resolver: zodResolver(operationShape),
+    defaultValues: startingValues(config),
+  });
   const [instrument, setInstrument] = useState<InstrumentInfo | null>(null);
   const [asked, setAsked] = useState<OperationValues | null>(null);
   const values = useWatch({ control: form.control }) as OperationValues;
@@ -46,21 +49,56 @@ export function OperationForm({ config, strategies, simple, onCreated }: Operati
   const risk = (
     <Card title="Risk">
       <div className="grid gap-3 sm:grid-cols-2">
-        <Field label="Quantity" hint={instrument ? `Units of each entry, in steps of ${instrument.quantity_step}` : 'Units of each entry'} error={errors.quantity?.message}>
+        <Field
+          label="Quantity"
+          hint={instrument ? `Units of each entry, in steps of ${instrument.quantity_step}` : 'Units of each entry'}
+          error={errors.quantity?.message}
+        >
           {(field) => <Input {...field} inputMode="decimal" {...form.register('quantity')} />}
         </Field>
-        <Field label="Capital" hint={`In ${instrument?.currency ?? "the asset's currency"}; results are measured by it`} error={errors.initial_capital?.message}>
+        <Field
+          label="Capital"
+          hint={`In ${instrument?.currency ?? "the asset's currency"}; results are measured by it`}
+          error={errors.initial_capital?.message}
+        >
           {(field) => <Input {...field} inputMode="decimal" {...form.register('initial_capital')} />}
         </Field>
-        <Controller control={form.control} name="stop" render={({ field }) => <Distance label="Stop" kinds={STOPS} value={field.value} onChange={field.onChange} error={errors.stop?.value?.message} />} />
-        <Controller control={form.control} name="target" render={({ field }) => <Distance label="Target" kinds={TARGETS} value={field.value} onChange={field.onChange} error={errors.target?.value?.message} />} />
+        <Controller
+          control={form.control}
+          name="stop"
+          render={({ field }) => (
+            <Distance
+              label="Stop"
+              kinds={STOPS}
+              value={field.value}
+              onChange={field.onChange}
+              error={errors.stop?.value?.message}
+            />
+          )}
+        />
+        <Controller
+          control={form.control}
+          name="target"
+          render={({ field }) => (
+            <Distance
+              label="Target"
+              kinds={TARGETS}
+              value={field.value}
+              onChange={field.onChange}
+              error={errors.target?.value?.message}
+            />
+          )}
+        />
       </div>
     </Card>
   );
 
   return (
     <FormProvider {...form}>
-      <form className="grid items-start gap-3 xl:grid-cols-[minmax(0,1fr)_24rem]" onSubmit={(event) => void form.handleSubmit(setAsked)(event)}>
+      <form
+        className="grid items-start gap-3 xl:grid-cols-[minmax(0,1fr)_24rem]"
+        onSubmit={(event) => void form.handleSubmit(setAsked)(event)}
+      >
         <div className="flex min-w-0 flex-col gap-3">
           <Card title="What">
             <div className="grid gap-4 md:grid-cols-2">
@@ -75,8 +113,17 @@ export function OperationForm({ config, strategies, simple, onCreated }: Operati
           {!simple && (
             <Card title="Recovery">
               <div className="flex flex-col gap-3">
-                <Controller control={form.control} name="crash_recovery_mode" render={({ field }) => <RecoveryChoice value={field.value} onChange={field.onChange} />} />
-                <Field label="Emergency stop" hint="Unrealised loss over the entry value at which recovery closes: 0.05 is 5 %" error={errors.emergency_stop_loss_pct?.message} className="max-w-xs">
+                <Controller
+                  control={form.control}
+                  name="crash_recovery_mode"
+                  render={({ field }) => <RecoveryChoice value={field.value} onChange={field.onChange} />}
+                />
+                <Field
+                  label="Emergency stop"
+                  hint="Unrealised loss over the entry value at which recovery closes: 0.05 is 5 %"
+                  error={errors.emergency_stop_loss_pct?.message}
+                  className="max-w-xs"
+                >
                   {(field) => <Input {...field} inputMode="decimal" {...form.register('emergency_stop_loss_pct')} />}
                 </Field>
               </div>

@@ -37,7 +37,14 @@ export function Preview({ values, instrument, config }: PreviewProps) {
               ['Market', marketWords(instrument.hours)],
               ['Last price seen', risk.price === null ? 'none yet' : price(risk.price, decimals)],
               ['Value of an entry', risk.value === null ? 'when a price is there' : `${money(risk.value)} ${currency}`],
-              ['Stop, from the price', risk.stop === null ? (values.stop.type ? 'when enough bars are there' : 'none') : price(risk.stop, decimals)],
+              [
+                'Stop, from the price',
+                risk.stop === null
+                  ? values.stop.type
+                    ? 'when enough bars are there'
+                    : 'none'
+                  : price(risk.stop, decimals),
+              ],
               ['Lost at the stop', risk.loss === null ? '–' : `${money(risk.loss)} ${currency}`],
               ['Of the capital', part === null ? '–' : percent(part)],
               ['Won at the target', risk.gain === null ? '–' : `${money(risk.gain)} ${currency}`],

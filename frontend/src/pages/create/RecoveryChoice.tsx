@@ -6,12 +6,14 @@ const MODES: readonly { value: CrashRecoveryMode; title: string; words: string }
   {
     value: 'CLOSE_ALL',
     title: 'Close everything',
-    words: 'After a crash, its orders are cancelled and its position is closed at market. Safest; the default on paper.',
+    words:
+      'After a crash, its orders are cancelled and its position is closed at market. Safest; the default on paper.',
   },
   {
     value: 'RESUME',
     title: 'Go on',
-    words: 'The position is kept, its stop and target are checked and set again where missing. Closed only beyond the emergency stop.',
+    words:
+      'The position is kept, its stop and target are checked and set again where missing. Closed only beyond the emergency stop.',
   },
   {
     value: 'EMERGENCY_EXIT',

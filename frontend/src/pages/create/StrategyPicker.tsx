@@ -5,7 +5,13 @@ import { Field, Input, Select, Switch } from '@/ui/Field';
 import { typeOf, type OperationValues } from './schema';
 
 /** Which strategy, and its parameters in a form made from its schema. What is left empty is the strategy's own. */
-export function StrategyPicker({ strategies, showParameters }: { strategies: readonly StrategyInfo[]; showParameters: boolean }) {
+export function StrategyPicker({
+  strategies,
+  showParameters,
+}: {
+  strategies: readonly StrategyInfo[];
+  showParameters: boolean;
+}) {
   const form = useFormContext<OperationValues>();
   const name = useWatch({ control: form.control, name: 'strategy_name' });
   const strategy = strategies.find((each) => each.name === name);
@@ -27,11 +33,16 @@ export function StrategyPicker({ strategies, showParameters }: { strategies: rea
           </Select>
         )}
       </Field>
-      {strategy && <p className="max-w-3xl whitespace-pre-line text-soft">{strategy.about}</p>}
+      {strategy && <p className="max-w-3xl whitespace-pre-line text-soft">{strategy.about.replaceAll('``', '')}</p>}
       {showParameters && strategy?.parameters.properties && (
         <div className="grid gap-3 sm:grid-cols-2 lg:grid-cols-3">
           {Object.entries(strategy.parameters.properties).map(([parameter, property]) => (
-            <Parameter key={`${name}.${parameter}`} name={parameter} property={property} required={strategy.parameters.required?.includes(parameter) ?? false} />
+            <Parameter
+              key={`${name}.${parameter}`}
+              name={parameter}
+              property={property}
+              required={strategy.parameters.required?.includes(parameter) ?? false}
+            />
           ))}
         </div>
       )}
@@ -40,13 +51,19 @@ export function StrategyPicker({ strategies, showParameters }: { strategies: rea
 }
 
 const shown = (value: unknown): string =>
-  value === undefined || value === null ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value as string | number | boolean);
+  value === undefined || value === null
+    ? ''
+    : typeof value === 'object'
+      ? JSON.stringify(value)
+      : String(value as string | number | boolean);
 
 /** What a number may be, in words. */
 export function boundsOf(property: SchemaProperty): string {
   const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = property;
-  const low = minimum !== undefined ? `from ${minimum}` : exclusiveMinimum !== undefined ? `above ${exclusiveMinimum}` : '';
-  const high = maximum !== undefined ? `to ${maximum}` : exclusiveMaximum !== undefined ? `below ${exclusiveMaximum}` : '';
+  const low =
+    minimum !== undefined ? `from ${minimum}` : exclusiveMinimum !== undefined ? `above ${exclusiveMinimum}` : '';
+  const high =
+    maximum !== undefined ? `to ${maximum}` : exclusiveMaximum !== undefined ? `below ${exclusiveMaximum}` : '';
   return [low, high].filter(Boolean).join(' ');
 }
 

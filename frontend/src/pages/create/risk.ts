@@ -19,12 +19,22 @@ export function averageTrueRange(bars: readonly Pick<Bar, 'high' | 'low' | 'clos
   const last = bars.slice(-PERIOD - 1);
   const ranges = last.slice(1).map((bar, index) => {
     const before = Number(last[index]?.close);
-    return Math.max(Number(bar.high) - Number(bar.low), Math.abs(Number(bar.high) - before), Math.abs(Number(bar.low) - before));
+    return Math.max(
+      Number(bar.high) - Number(bar.low),
+      Math.abs(Number(bar.high) - before),
+      Math.abs(Number(bar.low) - before),
+    );
   });
   return ranges.reduce((sum, range) => sum + range, 0) / PERIOD;
 }
 
-function distance(type: string, value: number, price: number | null, range: number | null, stop: number | null): number | null {
+function distance(
+  type: string,
+  value: number,
+  price: number | null,
+  range: number | null,
+  stop: number | null,
+): number | null {
   switch (type) {
     case 'ATR':
       return range === null ? null : range * value;

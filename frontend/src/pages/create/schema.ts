@@ -3,7 +3,11 @@ import type { Config, JsonSchema, SchemaProperty } from '@/api/types';
 import { barSeconds } from '@/live/bars';
 import { distanceShape } from './Distance';
 
-const positive = z.string().trim().regex(/^\d+(\.\d+)?$/, 'Give a number above 0').refine((text) => Number(text) > 0, 'Give a number above 0');
+const positive = z
+  .string()
+  .trim()
+  .regex(/^\d+(\.\d+)?$/, 'Give a number above 0')
+  .refine((text) => Number(text) > 0, 'Give a number above 0');
 
 export const operationShape = z.object({
   asset: z.string().min(1, 'Choose what to trade'),

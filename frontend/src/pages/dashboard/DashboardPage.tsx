@@ -141,7 +141,8 @@ function Equity() {
   const [chosen, setChosen] = useState<string | null>(null);
   const currency = chosen ?? currencies[0] ?? '';
   const points = useMemo(
-    () => (data?.by_currency[currency] ?? []).map(({ time, equity }) => ({ time: chartTime(time), value: Number(equity) })),
+    () =>
+      (data?.by_currency[currency] ?? []).map(({ time, equity }) => ({ time: chartTime(time), value: Number(equity) })),
     [data, currency],
   );
   return (
@@ -152,7 +153,12 @@ function Equity() {
       className="h-72"
       actions={
         currencies.length > 1 ? (
-          <Segmented label="Currency" value={currency} onChange={setChosen} options={currencies.map((value) => ({ value, label: value }))} />
+          <Segmented
+            label="Currency"
+            value={currency}
+            onChange={setChosen}
+            options={currencies.map((value) => ({ value, label: value }))}
+          />
         ) : undefined
       }
     >

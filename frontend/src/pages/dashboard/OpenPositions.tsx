@@ -16,7 +16,10 @@ export function riskToStop(position: Position, operation: Operation): { money: n
   const now = toNumber(position.current_price);
   if (stop === null || now === null || now === 0) return null;
   const open = toNumber(position.quantity) ?? 0;
-  return { money: (stop - now) * open * (toNumber(operation.instrument.multiplier) ?? 1), part: Math.abs(stop - now) / now };
+  return {
+    money: (stop - now) * open * (toNumber(operation.instrument.multiplier) ?? 1),
+    part: Math.abs(stop - now) / now,
+  };
 }
 
 interface OpenPositionsProps {
@@ -37,7 +40,11 @@ export function OpenPositions({ positions, operations, loading }: OpenPositionsP
       header: 'Asset',
       cell: (position) => (
         <span className="flex items-center gap-2 whitespace-nowrap">
-          <Link to="/operations/$id" params={{ id: position.operation_id }} className="font-semibold hover:text-accent hover:underline">
+          <Link
+            to="/operations/$id"
+            params={{ id: position.operation_id }}
+            className="font-semibold hover:text-accent hover:underline"
+          >
             {position.contract_symbol}
           </Link>
           <AccountBadge type={byId.get(position.operation_id)?.account_type ?? 'PAPER'} />
@@ -53,7 +60,13 @@ export function OpenPositions({ positions, operations, loading }: OpenPositionsP
         </span>
       ),
     },
-    { id: 'entry', header: 'Entry', align: 'right', from: 'md', cell: (position) => <span className="num">{price(position.entry_price, decimals(position))}</span> },
+    {
+      id: 'entry',
+      header: 'Entry',
+      align: 'right',
+      from: 'md',
+      cell: (position) => <span className="num">{price(position.entry_price, decimals(position))}</span>,
+    },
     {
       id: 'now',
       header: 'Now',
@@ -90,7 +103,11 @@ export function OpenPositions({ positions, operations, loading }: OpenPositionsP
       header: 'Unrealised',
       align: 'right',
       cell: (position) =>
-        position.unrealized_pnl === null ? <span className="text-muted">no price</span> : <Pnl value={position.unrealized_pnl} currency={position.currency} />,
+        position.unrealized_pnl === null ? (
+          <span className="text-muted">no price</span>
+        ) : (
+          <Pnl value={position.unrealized_pnl} currency={position.currency} />
+        ),
     },
     {
       id: 'act',

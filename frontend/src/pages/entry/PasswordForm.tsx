@@ -41,10 +41,20 @@ export function PasswordForm({ onBegin, onDone }: PasswordFormProps) {
     <form className="flex flex-col gap-3" onSubmit={(event) => void submit(event)}>
       <input type="text" name="username" autoComplete="username" value={user ?? ''} readOnly hidden />
       <Field label="New password" hint="12 characters or more" error={errors.password?.message}>
-        {(field) => <Input {...field} type="password" autoComplete="new-password" className="h-10" {...form.register('password')} />}
+        {(field) => (
+          <Input
+            {...field}
+            type="password"
+            autoComplete="new-password"
+            className="h-10"
+            {...form.register('password')}
+          />
+        )}
       </Field>
       <Field label="Once more" error={errors.again?.message}>
-        {(field) => <Input {...field} type="password" autoComplete="new-password" className="h-10" {...form.register('again')} />}
+        {(field) => (
+          <Input {...field} type="password" autoComplete="new-password" className="h-10" {...form.register('again')} />
+        )}
       </Field>
       <ErrorNote error={error} />
       <Button type="submit" kind="primary" size="lg" busy={isSubmitting} className="self-start">

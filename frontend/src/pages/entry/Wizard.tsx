@@ -109,7 +109,9 @@ function BrokerStep({ onNext }: { onNext: () => void }) {
             ['Engine', found.data === undefined ? '…' : found.data.trading ? 'trading' : 'not there yet'],
           ]}
         />
-        {found.data?.trading === false && <Note tone="warn">No engine is there yet. What you ask for is kept until it is.</Note>}
+        {found.data?.trading === false && (
+          <Note tone="warn">No engine is there yet. What you ask for is kept until it is.</Note>
+        )}
         <p className="text-muted">Another broker is set in config.yaml, or under Settings, Brokers.</p>
         <Button kind="primary" size="lg" className="self-start" onClick={onNext}>
           Go on

@@ -28,7 +28,12 @@ export function Confirms() {
           reason="optional"
           run={() =>
             Promise.reject(
-              new Problem({ status: 409, code: 'MARKET_CLOSED', title: 'Conflict', detail: 'EUR-USD does not trade now' }),
+              new Problem({
+                status: 409,
+                code: 'MARKET_CLOSED',
+                title: 'Conflict',
+                detail: 'EUR-USD does not trade now',
+              }),
             )
           }
           onClose={() => setAsked(null)}

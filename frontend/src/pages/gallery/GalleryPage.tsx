@@ -20,7 +20,16 @@ import { ENTRIES } from './examples';
 const kinds: readonly ButtonKind[] = ['primary', 'plain', 'quiet', 'danger', 'dangerQuiet', 'live'];
 const tones: readonly Tone[] = ['neutral', 'good', 'bad', 'warn', 'accent', 'paper'];
 const operationStates = ['active', 'paused', 'closing', 'closed', 'error'] as const;
-const orderStates = ['PENDING', 'PLACED', 'PARTIALLY_FILLED', 'FILLED', 'IN_DOUBT', 'NEEDS_OPERATOR', 'CANCELLED', 'REJECTED'] as const;
+const orderStates = [
+  'PENDING',
+  'PLACED',
+  'PARTIALLY_FILLED',
+  'FILLED',
+  'IN_DOUBT',
+  'NEEDS_OPERATOR',
+  'CANCELLED',
+  'REJECTED',
+] as const;
 
 interface Row {
   id: number;
@@ -46,9 +55,9 @@ const refusal = new Problem({
 
 function Line({ name, children }: { name: string; children: ReactNode }) {
   return (
-    <div className="flex flex-wrap items-center gap-2">
-      <span className="w-28 text-xs text-muted">{name}</span>
-      {children}
+    <div className="flex items-start gap-2">
+      <span className="mt-1 w-20 shrink-0 text-xs text-muted">{name}</span>
+      <div className="flex flex-wrap items-center gap-2">{children}</div>
     </div>
   );
 }
@@ -69,7 +78,13 @@ export default function GalleryPage() {
           <Story entries={ENTRIES} />
         </Card>
         <Card flush title="Table" hint="10,000 rows, of which those in sight are in the page">
-          <DataTable label="Example rows" columns={columns} rows={rows} rowId={(row) => String(row.id)} height="max-h-72" />
+          <DataTable
+            label="Example rows"
+            columns={columns}
+            rows={rows}
+            rowId={(row) => String(row.id)}
+            height="max-h-72"
+          />
         </Card>
       </div>
     </>
@@ -111,8 +126,16 @@ function Labels() {
           <AccountBadge type="PAPER" />
           <AccountBadge type="LIVE" />
         </Line>
-        <Line name="operation">{operationStates.map((status) => <StatusBadge key={status} status={status} />)}</Line>
-        <Line name="order">{orderStates.map((status) => <OrderStatusBadge key={status} status={status} />)}</Line>
+        <Line name="operation">
+          {operationStates.map((status) => (
+            <StatusBadge key={status} status={status} />
+          ))}
+        </Line>
+        <Line name="order">
+          {orderStates.map((status) => (
+            <OrderStatusBadge key={status} status={status} />
+          ))}
+        </Line>
         <Line name="tones">
           {tones.map((tone) => (
             <Badge key={tone} tone={tone}>
@@ -138,9 +161,15 @@ function Fields() {
   return (
     <Card title="Fields">
       <div className="grid gap-3 sm:grid-cols-2">
-        <Field label="Text" hint="What is to be known about it">{(field) => <Input {...field} defaultValue="1,000" />}</Field>
-        <Field label="Wrong" error="Give a number above 0">{(field) => <Input {...field} defaultValue="-1" />}</Field>
-        <Field label="Disabled" optional>{(field) => <Input {...field} disabled placeholder="nothing" />}</Field>
+        <Field label="Text" hint="What is to be known about it">
+          {(field) => <Input {...field} defaultValue="1,000" />}
+        </Field>
+        <Field label="Wrong" error="Give a number above 0">
+          {(field) => <Input {...field} defaultValue="-1" />}
+        </Field>
+        <Field label="Disabled" optional>
+          {(field) => <Input {...field} disabled placeholder="nothing" />}
+        </Field>
         <Field label="Choice">
           {(field) => (
             <Select {...field}>
@@ -149,7 +178,9 @@ function Fields() {
             </Select>
           )}
         </Field>
-        <Field label="Longer" className="sm:col-span-2">{(field) => <Textarea {...field} />}</Field>
+        <Field label="Longer" className="sm:col-span-2">
+          {(field) => <Textarea {...field} />}
+        </Field>
         <Switch label="A switch" hint="On or off" checked={on} onChange={setOn} />
         <Segmented
           label="Direction"
@@ -170,17 +201,31 @@ function Numbers() {
   return (
     <Card title="Numbers" actions={<StreamState />}>
       <dl className="grid grid-cols-2 gap-4 sm:grid-cols-4">
-        <Stat name="Won" hint="with its sign"><Pnl value="1234.5" currency="USD" pct="0.0123" /></Stat>
-        <Stat name="Lost"><Pnl value="-87.25" currency="USD" /></Stat>
-        <Stat name="Neither"><Pnl value="0" /></Stat>
-        <Stat name="Unknown"><Pnl value={null} /></Stat>
+        <Stat name="Won" hint="with its sign">
+          <Pnl value="1234.5" currency="USD" />
+        </Stat>
+        <Stat name="Lost">
+          <Pnl value="-87.25" currency="USD" />
+        </Stat>
+        <Stat name="Neither">
+          <Pnl value="0" />
+        </Stat>
+        <Stat name="Unknown">
+          <Pnl value={null} />
+        </Stat>
       </dl>
       <div className="mt-4 flex flex-wrap gap-4">
         <Freshness at={now} />
         <Freshness at={now - 42_000} />
         <Freshness at={null} />
       </div>
-      <Facts className="mt-4 max-w-xs" rows={[['Entry', '1.08250'], ['Stop', '1.08110']]} />
+      <Facts
+        className="mt-4 max-w-xs"
+        rows={[
+          ['Entry', '1.08250'],
+          ['Stop', '1.08110'],
+        ]}
+      />
     </Card>
   );
 }
@@ -212,14 +257,28 @@ function Overlays() {
         <Button onClick={() => setOpen('dialog')}>Dialog</Button>
         <Button onClick={() => setOpen('sheet')}>Sheet</Button>
         <Confirms />
-        <Menu trigger={<Button>Menu</Button>} items={[{ label: 'First', onSelect: () => notify('info', 'First') }, { label: 'Remove', danger: true, onSelect: () => notify('bad', 'Removed') }]} />
+        <Menu
+          trigger={<Button>Menu</Button>}
+          items={[
+            { label: 'First', onSelect: () => notify('info', 'First') },
+            { label: 'Remove', danger: true, onSelect: () => notify('bad', 'Removed') },
+          ]}
+        />
         <Tooltip text="In a few words">
           <Button>Tooltip</Button>
         </Tooltip>
         <Button onClick={() => notify('good', 'Done', 'It went well.')}>Notification</Button>
       </div>
       <div className="mt-4 rounded-md border border-line">
-        <Tabs label="Example" value={tab} onChange={setTab} tabs={[{ value: 'one', label: 'One', count: 3 }, { value: 'two', label: 'Two' }]}>
+        <Tabs
+          label="Example"
+          value={tab}
+          onChange={setTab}
+          tabs={[
+            { value: 'one', label: 'One', count: 3 },
+            { value: 'two', label: 'Two' },
+          ]}
+        >
           <TabPanel value="one">
             <p className="p-3">The first.</p>
           </TabPanel>
@@ -228,7 +287,14 @@ function Overlays() {
           </TabPanel>
         </Tabs>
       </div>
-      <Dialog kind={open ?? 'dialog'} open={open !== null} onOpenChange={() => setOpen(null)} title="A title" description="What it is about" footer={<Button onClick={() => setOpen(null)}>Close</Button>}>
+      <Dialog
+        kind={open ?? 'dialog'}
+        open={open !== null}
+        onOpenChange={() => setOpen(null)}
+        title="A title"
+        description="What it is about"
+        footer={<Button onClick={() => setOpen(null)}>Close</Button>}
+      >
         <p>What there is to read or to fill in.</p>
       </Dialog>
     </Card>

@@ -30,8 +30,18 @@ export function EntryDetail({ entry, onClose }: { entry: JournalEntry; onClose: 
           ['Caused by', entry.causation_id ?? 'nothing before it'],
           ['Chain began with', entry.correlation_id],
           ['Writer’s epoch', entry.epoch],
-          ['Hash', <code key="h" className="text-2xs break-all">{entry.hash}</code>],
-          ['Before it', <code key="p" className="text-2xs break-all">{entry.previous_hash}</code>],
+          [
+            'Hash',
+            <code key="h" className="text-2xs break-all">
+              {entry.hash}
+            </code>,
+          ],
+          [
+            'Before it',
+            <code key="p" className="text-2xs break-all">
+              {entry.previous_hash}
+            </code>,
+          ],
         ]}
       />
       <h3 className="mt-4 mb-1.5 font-semibold">Facts</h3>

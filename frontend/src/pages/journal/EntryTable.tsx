@@ -77,14 +77,24 @@ export function EntryTable({ entries, names, marked, onStep, ...rest }: EntryTab
                 entry.operation_id === null ? (
                   <span className="text-muted">system</span>
                 ) : (
-                  <Link to="/operations/$id" params={{ id: entry.operation_id }} className="hover:text-accent hover:underline">
+                  <Link
+                    to="/operations/$id"
+                    params={{ id: entry.operation_id }}
+                    className="hover:text-accent hover:underline"
+                  >
                     {names.get(entry.operation_id) ?? entry.operation_id.slice(-6)}
                   </Link>
                 ),
             },
           ]
         : []),
-      { id: 'actor', header: 'By', from: 'lg', className: 'w-32', cell: (entry) => <span className="text-muted">{entry.actor}</span> },
+      {
+        id: 'actor',
+        header: 'By',
+        from: 'lg',
+        className: 'w-32',
+        cell: (entry) => <span className="text-muted">{entry.actor}</span>,
+      },
     ],
     [names],
   );

@@ -58,7 +58,9 @@ export default function JournalPage() {
                 aria-label="Operation"
                 className="w-40"
                 value={operation ?? ''}
-                onChange={(event) => void navigate({ search: (before) => ({ ...before, operation: event.target.value || undefined }) })}
+                onChange={(event) =>
+                  void navigate({ search: (before) => ({ ...before, operation: event.target.value || undefined }) })
+                }
               >
                 <option value="">All operations</option>
                 {operations.data?.items.map((each) => (
@@ -71,7 +73,9 @@ export default function JournalPage() {
                 aria-label="Type"
                 className="w-48"
                 value={type ?? ''}
-                onChange={(event) => void navigate({ search: (before) => ({ ...before, type: event.target.value || undefined }) })}
+                onChange={(event) =>
+                  void navigate({ search: (before) => ({ ...before, type: event.target.value || undefined }) })
+                }
               >
                 <option value="">All entries</option>
                 {sentenceTypes.map((each) => (
@@ -82,7 +86,11 @@ export default function JournalPage() {
           )
         }
       >
-        {at === undefined ? <Following type={type} operation={operation} names={names} /> : <Around at={at} names={names} onStep={go} />}
+        {at === undefined ? (
+          <Following type={type} operation={operation} names={names} />
+        ) : (
+          <Around at={at} names={names} onStep={go} />
+        )}
       </Card>
     </>
   );
@@ -126,7 +134,15 @@ function Following({ type, operation, names }: FollowingProps) {
   );
 }
 
-function Around({ at, names, onStep }: { at: number; names: ReadonlyMap<string, string>; onStep: (at: number) => void }) {
+function Around({
+  at,
+  names,
+  onStep,
+}: {
+  at: number;
+  names: ReadonlyMap<string, string>;
+  onStep: (at: number) => void;
+}) {
   const found = useQuery(around(at));
   return (
     <>

@@ -14,7 +14,11 @@ import { LivePrice } from '@/ui/Freshness';
 import { Segmented } from '@/ui/Segmented';
 import { gridOf, lastPrice, valueOf } from './facts';
 
-const positive = z.string().trim().regex(/^\d+(\.\d+)?$/, 'Give a number above 0').refine((text) => Number(text) > 0, 'Give a number above 0');
+const positive = z
+  .string()
+  .trim()
+  .regex(/^\d+(\.\d+)?$/, 'Give a number above 0')
+  .refine((text) => Number(text) > 0, 'Give a number above 0');
 const level = z.union([z.literal(''), positive]);
 const shape = z.object({
   direction: z.enum(['Long', 'Short']),
@@ -33,8 +37,12 @@ function misplaced(values: Values, last: number | null): Partial<Record<keyof Va
   const side = values.direction === 'Long' ? 1 : -1;
   if (at === null) return {};
   return {
-    ...(stop !== null && (at - stop) * side <= 0 ? { stopLoss: `Must be ${side > 0 ? 'below' : 'above'} the entry` } : {}),
-    ...(target !== null && (target - at) * side <= 0 ? { targetPrice: `Must be ${side > 0 ? 'above' : 'below'} the entry` } : {}),
+    ...(stop !== null && (at - stop) * side <= 0
+      ? { stopLoss: `Must be ${side > 0 ? 'below' : 'above'} the entry` }
+      : {}),
+    ...(target !== null && (target - at) * side <= 0
+      ? { targetPrice: `Must be ${side > 0 ? 'above' : 'below'} the entry` }
+      : {}),
   };
 }
 
@@ -55,7 +63,10 @@ export function ManualTrade({ operation, onClose }: { operation: Operation; onCl
         title={`${buys ? 'Buy' : 'Sell'} ${operation.symbol}`}
         what="The Gatekeeper checks it against the limits. If it passes, the order goes to the broker at once."
         facts={[
-          ['Order', `${buys ? 'Buy' : 'Sell'} ${quantity(asked.quantity)} ${operation.symbol}, ${asked.limitPrice ? `limit ${asked.limitPrice}` : 'at market'}`],
+          [
+            'Order',
+            `${buys ? 'Buy' : 'Sell'} ${quantity(asked.quantity)} ${operation.symbol}, ${asked.limitPrice ? `limit ${asked.limitPrice}` : 'at market'}`,
+          ],
           ['Value', valueOf(operation, asked.quantity)],
           ['Stop', asked.stopLoss || "by the operation's settings"],
           ['Target', asked.targetPrice || "by the operation's settings"],
@@ -127,16 +138,32 @@ export function ManualTrade({ operation, onClose }: { operation: Operation; onCl
             />
           )}
         />
-        <Field label="Quantity" hint={`In steps of ${operation.instrument.quantity_step}`} error={errors.quantity?.message}>
+        <Field
+          label="Quantity"
+          hint={`In steps of ${operation.instrument.quantity_step}`}
+          error={errors.quantity?.message}
+        >
           {(field) => <Input {...field} inputMode="decimal" {...form.register('quantity')} />}
         </Field>
         <Field label="Limit price" optional hint="At market if left empty" error={errors.limitPrice?.message}>
-          {(field) => <Input {...field} inputMode="decimal" placeholder={price(lastPrice(operation), decimals)} {...form.register('limitPrice')} />}
+          {(field) => (
+            <Input
+              {...field}
+              inputMode="decimal"
+              placeholder={price(lastPrice(operation), decimals)}
+              {...form.register('limitPrice')}
+            />
+          )}
         </Field>
         <Field label="Stop" optional hint="By the operation's settings if left empty" error={errors.stopLoss?.message}>
           {(field) => <Input {...field} inputMode="decimal" {...form.register('stopLoss')} />}
         </Field>
-        <Field label="Target" optional hint="By the operation's settings if left empty" error={errors.targetPrice?.message}>
+        <Field
+          label="Target"
+          optional
+          hint="By the operation's settings if left empty"
+          error={errors.targetPrice?.message}
+        >
           {(field) => <Input {...field} inputMode="decimal" {...form.register('targetPrice')} />}
         </Field>
       </form>

@@ -57,7 +57,9 @@ export function MoveProtection({ operation, entryPrice, move, onClose }: MovePro
           }}
         >
           <Field label="New price" hint={`In steps of ${operation.instrument.tick_size}`}>
-            {(field) => <Input {...field} inputMode="decimal" value={text} onChange={(event) => setText(event.target.value)} />}
+            {(field) => (
+              <Input {...field} inputMode="decimal" value={text} onChange={(event) => setText(event.target.value)} />
+            )}
           </Field>
         </form>
       </Dialog>

@@ -47,7 +47,9 @@ export function NotesTab({ operation }: { operation: Operation }) {
           }}
         >
           <Field label="New note" hint="It becomes a journal entry under your name, and stays">
-            {(field) => <Textarea {...field} maxLength={4000} value={text} onChange={(event) => setText(event.target.value)} />}
+            {(field) => (
+              <Textarea {...field} maxLength={4000} value={text} onChange={(event) => setText(event.target.value)} />
+            )}
           </Field>
           <ErrorNote error={error} />
           <Button type="submit" kind="primary" className="self-start" busy={busy} disabled={text.trim() === ''}>

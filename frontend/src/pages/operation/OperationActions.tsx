@@ -94,7 +94,14 @@ export function OperationActions({ operation, compact }: { operation: Operation;
     return (
       // eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-static-element-interactions -- keeps clicks from the row
       <span className="inline-flex" onClick={(event) => event.stopPropagation()}>
-        {toggle && <IconButton size="sm" label={`${String(toggle.label)} ${operation.symbol}`} icon={toggle.icon} onClick={toggle.onSelect} />}
+        {toggle && (
+          <IconButton
+            size="sm"
+            label={`${String(toggle.label)} ${operation.symbol}`}
+            icon={toggle.icon}
+            onClick={toggle.onSelect}
+          />
+        )}
         <Menu
           trigger={<IconButton size="sm" label={`More on ${operation.symbol}`} icon={<MoreHorizontal />} />}
           items={[flatten, ...(over ? [] : [end])]}

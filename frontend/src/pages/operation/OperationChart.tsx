@@ -87,7 +87,9 @@ export default function OperationChart({ operation, position, onMove, onTrade }:
   const lines = useMemo(() => {
     const level = (id: string, kind: ChartLine['kind'], title: string, at: string | null | undefined): ChartLine[] => {
       const value = toNumber(at);
-      return value === null ? [] : [{ id, kind, title, price: value, draggable: mayTrade && (kind === 'stop' || kind === 'target') }];
+      return value === null
+        ? []
+        : [{ id, kind, title, price: value, draggable: mayTrade && (kind === 'stop' || kind === 'target') }];
     };
     return [
       ...level('entry', 'entry', 'Entry', position?.entry_price),
@@ -117,7 +119,9 @@ export default function OperationChart({ operation, position, onMove, onTrade }:
           options={operation.bar_sizes.map((each) => ({ value: each, label: each }))}
         />
         <span className="ml-auto inline-flex items-center gap-3 text-xs text-muted">
-          {mayTrade && position !== null && <span className="hidden sm:inline">Drag a stop or target line to move it</span>}
+          {mayTrade && position !== null && (
+            <span className="hidden sm:inline">Drag a stop or target line to move it</span>
+          )}
           <Freshness at={quote?.heardAt} />
         </span>
       </div>
@@ -128,7 +132,9 @@ export default function OperationChart({ operation, position, onMove, onTrade }:
           <ErrorNote error={found.error} retry={() => void found.refetch()} />
         </div>
       ) : candles.length === 0 && quote === undefined ? (
-        <Empty title="No bar has closed yet">The first {size} bar appears when it closes; prices are followed until then.</Empty>
+        <Empty title="No bar has closed yet">
+          The first {size} bar appears when it closes; prices are followed until then.
+        </Empty>
       ) : (
         <CandleChart
           className="flex min-h-0 flex-1 flex-col"

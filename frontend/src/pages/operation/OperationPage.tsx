@@ -71,8 +71,8 @@ function Operation({ operation }: { operation: OperationDetail }) {
       </PageTitle>
       {operation.status === 'error' && (
         <Note tone="bad" title="Held until you decide" className="mb-3">
-          {operation.status_reason || 'Something went wrong.'} Its protections stay at the broker. Resume it when the cause
-          is gone, or close it.
+          {operation.status_reason || 'Something went wrong.'} Its protections stay at the broker. Resume it when the
+          cause is gone, or close it.
         </Note>
       )}
       {operation.exit_intent !== null && (

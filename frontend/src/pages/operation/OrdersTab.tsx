@@ -26,7 +26,11 @@ export function OrdersTab({ operation }: { operation: OperationDetail }) {
     {
       id: 'time',
       header: 'Asked',
-      cell: (order) => <time title={exactly(order.requested_at)} className="num text-soft">{moment(order.requested_at)}</time>,
+      cell: (order) => (
+        <time title={exactly(order.requested_at)} className="num text-soft">
+          {moment(order.requested_at)}
+        </time>
+      ),
     },
     { id: 'purpose', header: 'For', from: 'sm', cell: (order) => words(order.purpose) },
     {
@@ -39,7 +43,12 @@ export function OrdersTab({ operation }: { operation: OperationDetail }) {
         </span>
       ),
     },
-    { id: 'price', header: 'Price', align: 'right', cell: (order) => <span className="num">{price(levelOf(order), decimals)}</span> },
+    {
+      id: 'price',
+      header: 'Price',
+      align: 'right',
+      cell: (order) => <span className="num">{price(levelOf(order), decimals)}</span>,
+    },
     {
       id: 'filled',
       header: 'Filled',
@@ -47,7 +56,9 @@ export function OrdersTab({ operation }: { operation: OperationDetail }) {
       from: 'md',
       cell: (order) => (
         <span className="num">
-          {Number(order.filled_quantity) > 0 ? `${quantity(order.filled_quantity)} @ ${price(order.avg_fill_price, decimals)}` : '–'}
+          {Number(order.filled_quantity) > 0
+            ? `${quantity(order.filled_quantity)} @ ${price(order.avg_fill_price, decimals)}`
+            : '–'}
         </span>
       ),
     },
@@ -56,7 +67,16 @@ export function OrdersTab({ operation }: { operation: OperationDetail }) {
       header: 'Status',
       cell: (order) => <OrderStatusBadge status={order.status} title={order.detail} />,
     },
-    { id: 'detail', header: 'Detail', from: 'xl', cell: (order) => <span className="line-clamp-1 max-w-96 text-muted" title={order.detail || order.reason}>{order.detail || order.reason}</span> },
+    {
+      id: 'detail',
+      header: 'Detail',
+      from: 'xl',
+      cell: (order) => (
+        <span className="line-clamp-1 max-w-96 text-muted" title={order.detail || order.reason}>
+          {order.detail || order.reason}
+        </span>
+      ),
+    },
     {
       id: 'act',
       header: <span className="sr-only">Actions</span>,
@@ -87,7 +107,9 @@ export function OrdersTab({ operation }: { operation: OperationDetail }) {
         rowId={(order) => order.id}
         loading={found.isPending}
         more={moreOf(found)}
-        empty={<Empty title="No order yet">Orders appear here the moment they are decided, before they are sent.</Empty>}
+        empty={
+          <Empty title="No order yet">Orders appear here the moment they are decided, before they are sent.</Empty>
+        }
       />
       {cancelling && (
         <Confirm
@@ -98,7 +120,10 @@ export function OrdersTab({ operation }: { operation: OperationDetail }) {
               : 'The broker is asked to no longer work the order. It may still be filled before that.'
           }
           facts={[
-            ['Order', `${words(cancelling.action)} ${quantity(cancelling.quantity)} ${cancelling.symbol}${levelOf(cancelling) ? ` at ${price(levelOf(cancelling), decimals)}` : ''}`],
+            [
+              'Order',
+              `${words(cancelling.action)} ${quantity(cancelling.quantity)} ${cancelling.symbol}${levelOf(cancelling) ? ` at ${price(levelOf(cancelling), decimals)}` : ''}`,
+            ],
             ['Value', valueOf(operation, cancelling.quantity)],
             ['Broker', `${cancelling.broker}, as ${cancelling.broker_order_id ?? 'not known yet'}`],
             ['Market', marketWords(operation.instrument.hours)],

@@ -36,14 +36,13 @@ export function PositionCard({ operation, position, onMove }: PositionCardProps)
     );
   };
   return (
-    <Card
-      title="Position"
-      actions={position && <Freshness at={position.priced_at} />}
-      className="self-start"
-    >
+    <Card title="Position" actions={position && <Freshness at={position.priced_at} />} className="self-start">
       {position === null ? (
         <p className="text-muted">
-          Flat. {operation.status === 'active' ? 'The strategy enters when it sees reason to.' : 'Nothing is entered as it is.'}
+          Flat.{' '}
+          {operation.status === 'active'
+            ? 'The strategy enters when it sees reason to.'
+            : 'Nothing is entered as it is.'}
         </p>
       ) : (
         <>
@@ -56,12 +55,32 @@ export function PositionCard({ operation, position, onMove }: PositionCardProps)
           <Facts
             className="mt-3"
             rows={[
-              ['Holds', <span key="q"><SideBadge side={position.position_type} /> <span className="num">{quantity(position.quantity)}</span></span>],
-              ['Entered at', <span key="e" className="num">{price(position.entry_price, decimals)}</span>],
-              ['Now', <span key="n" className="num">{price(position.current_price, decimals)}</span>],
+              [
+                'Holds',
+                <span key="q">
+                  <SideBadge side={position.position_type} /> <span className="num">{quantity(position.quantity)}</span>
+                </span>,
+              ],
+              [
+                'Entered at',
+                <span key="e" className="num">
+                  {price(position.entry_price, decimals)}
+                </span>,
+              ],
+              [
+                'Now',
+                <span key="n" className="num">
+                  {price(position.current_price, decimals)}
+                </span>,
+              ],
               ['Stop', level('STOP_LOSS', position.stop_loss)],
               ['Target', level('TAKE_PROFIT', position.take_profit)],
-              ['Since', <time key="t" title={exactly(position.opened_at)}>{moment(position.opened_at)}</time>],
+              [
+                'Since',
+                <time key="t" title={exactly(position.opened_at)}>
+                  {moment(position.opened_at)}
+                </time>,
+              ],
             ]}
           />
           {position.stop_loss === null && <p className="mt-2 text-warn">No stop guards this position.</p>}
@@ -70,11 +89,22 @@ export function PositionCard({ operation, position, onMove }: PositionCardProps)
       <h3 className="mt-4 mb-1.5 border-t border-line pt-3 font-semibold">Operation</h3>
       <Facts
         rows={[
-          ['Realised', <Pnl key="r" value={operation.total_pnl} currency={operation.currency} pct={operation.total_pnl_pct} />],
-          ['Capital', <span key="c" className="num">{`${money(operation.current_capital)} ${operation.currency}`}</span>],
+          [
+            'Realised',
+            <Pnl key="r" value={operation.total_pnl} currency={operation.currency} pct={operation.total_pnl_pct} />,
+          ],
+          [
+            'Capital',
+            <span key="c" className="num">{`${money(operation.current_capital)} ${operation.currency}`}</span>,
+          ],
           ['Trades', `${operation.trade_count}: ${operation.winning_trades} won, ${operation.losing_trades} lost`],
           ['Refused', operation.refusal_count],
-          ['Bars', operation.bar_sizes.map((size) => (size === operation.primary_bar_size ? `${size} (primary)` : size)).join(', ')],
+          [
+            'Bars',
+            operation.bar_sizes
+              .map((size) => (size === operation.primary_bar_size ? `${size} (primary)` : size))
+              .join(', '),
+          ],
         ]}
       />
       {position !== null && <IfItCrashed operation={operation} />}

@@ -14,7 +14,10 @@ import { RecoveryChoice } from '../create/RecoveryChoice';
 import { distanceShape, Distance, STOPS, TARGETS } from '../create/Distance';
 
 const shape = z.object({
-  quantity: z.string().trim().regex(/^\d+(\.\d+)?$/, 'Give a number above 0'),
+  quantity: z
+    .string()
+    .trim()
+    .regex(/^\d+(\.\d+)?$/, 'Give a number above 0'),
   stop: distanceShape,
   target: distanceShape,
   crash_recovery_mode: z.enum(['CLOSE_ALL', 'RESUME', 'EMERGENCY_EXIT']),
@@ -60,13 +63,49 @@ export function SettingsTab({ operation }: { operation: Operation }) {
     <div className="grid gap-6 p-3 lg:grid-cols-2">
       <form className="flex flex-col gap-3" onSubmit={(event) => void submit(event)}>
         <fieldset disabled={!editable} className="contents">
-          <Field label="Quantity" hint={`Units of each entry, in steps of ${operation.instrument.quantity_step}`} error={errors.quantity?.message}>
+          <Field
+            label="Quantity"
+            hint={`Units of each entry, in steps of ${operation.instrument.quantity_step}`}
+            error={errors.quantity?.message}
+          >
             {(field) => <Input {...field} inputMode="decimal" {...form.register('quantity')} />}
           </Field>
-          <Controller control={form.control} name="stop" render={({ field }) => <Distance label="Stop" kinds={STOPS} value={field.value} onChange={field.onChange} error={errors.stop?.value?.message} />} />
-          <Controller control={form.control} name="target" render={({ field }) => <Distance label="Target" kinds={TARGETS} value={field.value} onChange={field.onChange} error={errors.target?.value?.message} />} />
-          <Controller control={form.control} name="crash_recovery_mode" render={({ field }) => <RecoveryChoice value={field.value} onChange={field.onChange} />} />
-          <Field label="Emergency stop" hint="Unrealised loss over the entry value at which recovery closes: 0.05 is 5 %" error={errors.emergency_stop_loss_pct?.message}>
+          <Controller
+            control={form.control}
+            name="stop"
+            render={({ field }) => (
+              <Distance
+                label="Stop"
+                kinds={STOPS}
+                value={field.value}
+                onChange={field.onChange}
+                error={errors.stop?.value?.message}
+              />
+            )}
+          />
+          <Controller
+            control={form.control}
+            name="target"
+            render={({ field }) => (
+              <Distance
+                label="Target"
+                kinds={TARGETS}
+                value={field.value}
+                onChange={field.onChange}
+                error={errors.target?.value?.message}
+              />
+            )}
+          />
+          <Controller
+            control={form.control}
+            name="crash_recovery_mode"
+            render={({ field }) => <RecoveryChoice value={field.value} onChange={field.onChange} />}
+          />
+          <Field
+            label="Emergency stop"
+            hint="Unrealised loss over the entry value at which recovery closes: 0.05 is 5 %"
+            error={errors.emergency_stop_loss_pct?.message}
+          >
             {(field) => <Input {...field} inputMode="decimal" {...form.register('emergency_stop_loss_pct')} />}
           </Field>
         </fieldset>
@@ -93,12 +132,19 @@ export function SettingsTab({ operation }: { operation: Operation }) {
             ['Tick size', operation.instrument.tick_size],
             ['Money per point and unit', operation.instrument.multiplier],
             ['Created', exactly(operation.created_at)],
-            ['Id', <code key="i" className="text-xs">{operation.id}</code>],
+            [
+              'Id',
+              <code key="i" className="text-xs">
+                {operation.id}
+              </code>,
+            ],
           ]}
         />
         <h3 className="mt-4 mb-2 font-semibold">The strategy’s parameters</h3>
         <Facts rows={Object.entries(operation.strategy_config).map(([name, value]) => [words(name), String(value)])} />
-        {Object.keys(operation.strategy_config).length === 0 && <p className="text-muted">All as the strategy has them by itself.</p>}
+        {Object.keys(operation.strategy_config).length === 0 && (
+          <p className="text-muted">All as the strategy has them by itself.</p>
+        )}
       </div>
       {asked && (
         <Confirm

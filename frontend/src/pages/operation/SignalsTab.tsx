@@ -19,7 +19,11 @@ export function SignalsTab({ operation }: { operation: OperationDetail }) {
       id: 'time',
       header: 'Given',
       className: 'align-top',
-      cell: (signal) => <time title={exactly(signal.timestamp)} className="num text-soft">{moment(signal.timestamp)}</time>,
+      cell: (signal) => (
+        <time title={exactly(signal.timestamp)} className="num text-soft">
+          {moment(signal.timestamp)}
+        </time>
+      ),
     },
     {
       id: 'signal',
@@ -68,7 +72,11 @@ export function SignalsTab({ operation }: { operation: OperationDetail }) {
         loading={found.isPending}
         more={moreOf(found)}
         height={null}
-        empty={<Empty title="No signal yet">The strategy is asked each time a {operation.primary_bar_size} bar closes.</Empty>}
+        empty={
+          <Empty title="No signal yet">
+            The strategy is asked each time a {operation.primary_bar_size} bar closes.
+          </Empty>
+        }
       />
     </>
   );

@@ -35,16 +35,32 @@ export default function StatsTab({ operation }: { operation: Operation }) {
   return (
     <div className="flex flex-col gap-4 p-3">
       <dl className="grid grid-cols-2 gap-x-4 gap-y-3 sm:grid-cols-4 lg:grid-cols-6">
-        <Stat name="Net result"><Pnl value={figures.net_pnl} currency={operation.currency} /></Stat>
-        <Stat name="Before commissions"><Pnl value={figures.gross_pnl} /></Stat>
+        <Stat name="Net result">
+          <Pnl value={figures.net_pnl} currency={operation.currency} />
+        </Stat>
+        <Stat name="Before commissions">
+          <Pnl value={figures.gross_pnl} />
+        </Stat>
         <Stat name="Commissions">{money(figures.total_commission)}</Stat>
-        <Stat name="Unrealised"><Pnl value={figures.unrealized_pnl} /></Stat>
-        <Stat name="Trades" hint={`${figures.winning_trades} won, ${figures.losing_trades} lost`}>{figures.trade_count}</Stat>
+        <Stat name="Unrealised">
+          <Pnl value={figures.unrealized_pnl} />
+        </Stat>
+        <Stat name="Trades" hint={`${figures.winning_trades} won, ${figures.losing_trades} lost`}>
+          {figures.trade_count}
+        </Stat>
         <Stat name="Win rate">{percent(figures.win_rate, { digits: 0 })}</Stat>
-        <Stat name="Profit factor" hint="wins over losses">{money(figures.profit_factor)}</Stat>
-        <Stat name="Expectancy" hint="of a trade"><Pnl value={figures.expectancy} /></Stat>
-        <Stat name="Average win"><Pnl value={figures.average_win} /></Stat>
-        <Stat name="Average loss"><Pnl value={figures.average_loss} /></Stat>
+        <Stat name="Profit factor" hint="wins over losses">
+          {money(figures.profit_factor)}
+        </Stat>
+        <Stat name="Expectancy" hint="of a trade">
+          <Pnl value={figures.expectancy} />
+        </Stat>
+        <Stat name="Average win">
+          <Pnl value={figures.average_win} />
+        </Stat>
+        <Stat name="Average loss">
+          <Pnl value={figures.average_loss} />
+        </Stat>
         <Stat name="Largest drawdown">{money(figures.max_drawdown)}</Stat>
         <Stat name="Average duration">{duration(figures.average_duration_seconds)}</Stat>
       </dl>

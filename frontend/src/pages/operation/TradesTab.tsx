@@ -16,7 +16,11 @@ export function tradeColumns(onTrade: (id: string) => void, decimals?: number): 
     {
       id: 'exit',
       header: 'Closed',
-      cell: (trade) => <time title={exactly(trade.exit_time)} className="num text-soft">{moment(trade.exit_time)}</time>,
+      cell: (trade) => (
+        <time title={exactly(trade.exit_time)} className="num text-soft">
+          {moment(trade.exit_time)}
+        </time>
+      ),
     },
     {
       id: 'what',
@@ -33,10 +37,23 @@ export function tradeColumns(onTrade: (id: string) => void, decimals?: number): 
       header: 'In → out',
       from: 'sm',
       align: 'right',
-      cell: (trade) => <span className="num">{`${price(trade.entry_price, decimals)} → ${price(trade.exit_price, decimals)}`}</span>,
+      cell: (trade) => (
+        <span className="num">{`${price(trade.entry_price, decimals)} → ${price(trade.exit_price, decimals)}`}</span>
+      ),
     },
-    { id: 'how', header: 'By', from: 'md', cell: (trade) => <span title={trade.exit_reason}>{words(trade.exit_purpose)}</span> },
-    { id: 'long', header: 'Lasted', from: 'lg', align: 'right', cell: (trade) => <span className="num">{duration(trade.duration_seconds)}</span> },
+    {
+      id: 'how',
+      header: 'By',
+      from: 'md',
+      cell: (trade) => <span title={trade.exit_reason}>{words(trade.exit_purpose)}</span>,
+    },
+    {
+      id: 'long',
+      header: 'Lasted',
+      from: 'lg',
+      align: 'right',
+      cell: (trade) => <span className="num">{duration(trade.duration_seconds)}</span>,
+    },
     {
       id: 'pnl',
       header: 'Net result',
@@ -78,7 +95,11 @@ export function TradesTab({ operation, onTrade }: { operation: Operation; onTrad
         onRowClick={(trade) => onTrade(trade.id)}
         loading={found.isPending}
         more={moreOf(found)}
-        empty={<Empty title="No completed trade yet">A trade is an entry with its exit. Each can be asked why it came about.</Empty>}
+        empty={
+          <Empty title="No completed trade yet">
+            A trade is an entry with its exit. Each can be asked why it came about.
+          </Empty>
+        }
       />
     </>
   );

@@ -28,7 +28,11 @@ const columns: Column<Operation>[] = [
     sortable: true,
     cell: (operation) => (
       <span className="flex items-center gap-2 whitespace-nowrap">
-        <Link to="/operations/$id" params={{ id: operation.id }} className="font-semibold hover:text-accent hover:underline">
+        <Link
+          to="/operations/$id"
+          params={{ id: operation.id }}
+          className="font-semibold hover:text-accent hover:underline"
+        >
           {operation.symbol}
         </Link>
         <AccountBadge type={operation.account_type} />
@@ -36,7 +40,12 @@ const columns: Column<Operation>[] = [
     ),
   },
   { id: 'strategy_name', header: 'Strategy', sortable: true, from: 'lg', cell: (operation) => operation.strategy_name },
-  { id: 'bars', header: 'Bars', from: 'xl', cell: (operation) => <span className="text-muted">{operation.bar_sizes.join(', ')}</span> },
+  {
+    id: 'bars',
+    header: 'Bars',
+    from: 'xl',
+    cell: (operation) => <span className="text-muted">{operation.bar_sizes.join(', ')}</span>,
+  },
   {
     id: 'status',
     header: 'Status',
@@ -49,7 +58,13 @@ const columns: Column<Operation>[] = [
     align: 'right',
     from: 'sm',
     cell: (operation) => (
-      <span className="num">{Number(operation.open_quantity) === 0 ? <span className="text-muted">flat</span> : quantity(operation.open_quantity, true)}</span>
+      <span className="num">
+        {Number(operation.open_quantity) === 0 ? (
+          <span className="text-muted">flat</span>
+        ) : (
+          quantity(operation.open_quantity, true)
+        )}
+      </span>
     ),
   },
   {
@@ -76,7 +91,12 @@ const columns: Column<Operation>[] = [
     header: 'Unrealised',
     align: 'right',
     from: 'md',
-    cell: (operation) => (operation.unrealized_pnl === null ? <span className="text-muted">–</span> : <Pnl value={operation.unrealized_pnl} />),
+    cell: (operation) =>
+      operation.unrealized_pnl === null ? (
+        <span className="text-muted">–</span>
+      ) : (
+        <Pnl value={operation.unrealized_pnl} />
+      ),
   },
   {
     id: 'total_pnl',
@@ -85,13 +105,24 @@ const columns: Column<Operation>[] = [
     sortable: true,
     cell: (operation) => <Pnl value={operation.total_pnl} currency={operation.currency} />,
   },
-  { id: 'trade_count', header: 'Trades', align: 'right', sortable: true, from: 'lg', cell: (operation) => <span className="num">{operation.trade_count}</span> },
+  {
+    id: 'trade_count',
+    header: 'Trades',
+    align: 'right',
+    sortable: true,
+    from: 'lg',
+    cell: (operation) => <span className="num">{operation.trade_count}</span>,
+  },
   {
     id: 'created_at',
     header: 'Created',
     sortable: true,
     from: 'xl',
-    cell: (operation) => <time className="num text-muted" title={exactly(operation.created_at)}>{moment(operation.created_at)}</time>,
+    cell: (operation) => (
+      <time className="num text-muted" title={exactly(operation.created_at)}>
+        {moment(operation.created_at)}
+      </time>
+    ),
   },
   {
     id: 'act',
@@ -132,15 +163,28 @@ export default function OperationsPage() {
           label="Status"
           value={search.status ?? 'all'}
           onChange={(status) => change({ status: status === 'all' ? undefined : status })}
-          options={STATUSES.map((status) => ({ value: status, label: status.charAt(0).toUpperCase() + status.slice(1) }))}
+          options={STATUSES.map((status) => ({
+            value: status,
+            label: status.charAt(0).toUpperCase() + status.slice(1),
+          }))}
         />
-        <Select aria-label="Asset" className="w-36" value={search.asset ?? ''} onChange={(event) => change({ asset: event.target.value || undefined })}>
+        <Select
+          aria-label="Asset"
+          className="w-36"
+          value={search.asset ?? ''}
+          onChange={(event) => change({ asset: event.target.value || undefined })}
+        >
           <option value="">All assets</option>
           {known.data?.instruments.map((each) => (
             <option key={each}>{each}</option>
           ))}
         </Select>
-        <Select aria-label="Strategy" className="w-48" value={search.strategy ?? ''} onChange={(event) => change({ strategy: event.target.value || undefined })}>
+        <Select
+          aria-label="Strategy"
+          className="w-48"
+          value={search.strategy ?? ''}
+          onChange={(event) => change({ strategy: event.target.value || undefined })}
+        >
           <option value="">All strategies</option>
           {known.data?.strategies.map((each) => (
             <option key={each}>{each}</option>

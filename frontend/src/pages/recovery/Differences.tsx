@@ -12,9 +12,21 @@ import { Confirm } from '@/ui/Confirm';
 type Resolution = 'ignore' | 'adopt' | 'flatten';
 
 const choices: Record<Resolution, { label: string; what: string; action: string }> = {
-  ignore: { label: "Somebody else's", what: 'The difference is taken as not ours, from now on. Nothing is sent.', action: 'Leave it alone' },
-  adopt: { label: 'Adopt', what: 'The operation takes the difference as its own, booked at the last price. Nothing is sent.', action: 'Adopt it' },
-  flatten: { label: 'Close it', what: 'The operation takes the difference and closes it at market.', action: 'Close it at market' },
+  ignore: {
+    label: "Somebody else's",
+    what: 'The difference is taken as not ours, from now on. Nothing is sent.',
+    action: 'Leave it alone',
+  },
+  adopt: {
+    label: 'Adopt',
+    what: 'The operation takes the difference as its own, booked at the last price. Nothing is sent.',
+    action: 'Adopt it',
+  },
+  flatten: {
+    label: 'Close it',
+    what: 'The operation takes the difference and closes it at market.',
+    action: 'Close it at market',
+  },
 };
 
 /** Positions that differ at the broker: held until a person says what the difference is. */
@@ -27,7 +39,8 @@ export function Differences() {
   if (differences.length === 0) return null;
   const theirs = (difference: Discrepancy) =>
     operations.data?.items.filter(
-      ({ broker, symbol, status }) => broker === difference.broker && symbol === difference.symbol && status !== 'closed',
+      ({ broker, symbol, status }) =>
+        broker === difference.broker && symbol === difference.symbol && status !== 'closed',
     ) ?? [];
   return (
     <Card title="Positions that differ at the broker" hint="operations on them are held">
@@ -63,7 +76,10 @@ export function Differences() {
           facts={[
             ['Here', quantity(asked.difference.ledger_quantity)],
             ['At the broker', quantity(asked.difference.broker_quantity)],
-            ['Difference', quantity(Number(asked.difference.broker_quantity) - Number(asked.difference.ledger_quantity), true)],
+            [
+              'Difference',
+              quantity(Number(asked.difference.broker_quantity) - Number(asked.difference.ledger_quantity), true),
+            ],
             ['Broker', asked.difference.broker],
           ]}
           account={theirs(asked.difference)[0]?.account_type ?? 'PAPER'}

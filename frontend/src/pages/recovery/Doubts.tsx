@@ -23,7 +23,8 @@ export function Doubts() {
       <ErrorNote error={found.error} retry={() => void found.refetch()} />
       {orders.length === 0 ? (
         <p className="text-muted">
-          When an answer of the broker never comes, the engine asks until it knows. What asking does not settle appears here.
+          When an answer of the broker never comes, the engine asks until it knows. What asking does not settle appears
+          here.
         </p>
       ) : (
         <ul className="flex flex-col gap-4">
@@ -64,10 +65,23 @@ function Doubt({ order }: { order: Order }) {
       <Facts
         className="mb-3 max-w-xl"
         rows={[
-          ['In doubt', order.doubt === null ? 'whether it was placed' : `whether the ${words(order.doubt).toLowerCase()} arrived`],
-          ['Our id', <code key="c" className="text-xs">{order.client_order_id}</code>],
+          [
+            'In doubt',
+            order.doubt === null ? 'whether it was placed' : `whether the ${words(order.doubt).toLowerCase()} arrived`,
+          ],
+          [
+            'Our id',
+            <code key="c" className="text-xs">
+              {order.client_order_id}
+            </code>,
+          ],
           ['The broker’s id', order.broker_order_id ?? 'none was told'],
-          ['Asked', <time key="t" title={exactly(order.requested_at)}>{moment(order.requested_at)}</time>],
+          [
+            'Asked',
+            <time key="t" title={exactly(order.requested_at)}>
+              {moment(order.requested_at)}
+            </time>,
+          ],
           ['Evidence', order.detail || '–'],
         ]}
       />

@@ -27,7 +27,9 @@ export default function RecoveryPage() {
         {found.isPending && <Loading rows={6} />}
         {found.data && recoveries.length === 0 && (
           <Card label="Recoveries">
-            <Empty icon={<LifeBuoy />} title="No start yet">The first one is told here when an engine has begun to trade.</Empty>
+            <Empty icon={<LifeBuoy />} title="No start yet">
+              The first one is told here when an engine has begun to trade.
+            </Empty>
           </Card>
         )}
         {recoveries.map((recovery, index) => (
@@ -48,7 +50,9 @@ function RecoveryCard({ recovery, isLast }: { recovery: Recovery; isLast: boolea
             {dateOf(startedAt)}, {timeOfDay(startedAt)} UTC
           </time>
           <Badge tone={afterCrash ? 'warn' : 'neutral'}>{afterCrash ? 'After a crash' : 'Orderly start'}</Badge>
-          {ended === null ? <Badge tone={isLast ? 'accent' : 'bad'}>{isLast ? 'Under way' : 'Did not come to its end'}</Badge> : null}
+          {ended === null ? (
+            <Badge tone={isLast ? 'accent' : 'bad'}>{isLast ? 'Under way' : 'Did not come to its end'}</Badge>
+          ) : null}
         </span>
       }
       hint={ended === null ? undefined : `done in ${duration(Number(ended.action_data['duration_seconds'] ?? 0))}`}

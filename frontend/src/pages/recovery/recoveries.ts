@@ -69,25 +69,39 @@ const listed = (parts: readonly string[]): string =>
 /** A recovery in a few sentences. */
 export function summaryOf({ started, ended, steps, afterCrash }: Recovery): string {
   const text: string[] = [];
-  if (!afterCrash) text.push('The engine before had stopped in order. Positions and orders were compared with the broker; nothing was closed by policy.');
+  if (!afterCrash)
+    text.push(
+      'The engine before had stopped in order. Positions and orders were compared with the broker; nothing was closed by policy.',
+    );
   else {
     const found = [
       things(count(started, 'open_positions'), 'open position'),
       `${things(count(started, 'orders_in_doubt'), 'order')} whose fate was not known`,
     ];
-    text.push(`The engine before had not stopped in order. Its journal was read back up to entry ${count(started, 'ledger_sequence_number')}; it showed ${listed(found)}.`);
+    text.push(
+      `The engine before had not stopped in order. Its journal was read back up to entry ${count(started, 'ledger_sequence_number')}; it showed ${listed(found)}.`,
+    );
   }
   const decided = steps.filter(({ action_type }) => action_type === 'RECOVERY_DECIDED');
   for (const { action_data: data } of decided) {
-    const what = { CLOSE: 'was closed', KEEP: 'was kept', WAIT: 'waits for a price that can be trusted' }[String(data['decision'])] ?? 'was decided on';
-    text.push(`${quantity(String(data['quantity']))} ${String(data['symbol'])} ${what}: ${String(data['reason']).replace(/\.$/, '')}.`);
+    const what =
+      { CLOSE: 'was closed', KEEP: 'was kept', WAIT: 'waits for a price that can be trusted' }[
+        String(data['decision'])
+      ] ?? 'was decided on';
+    text.push(
+      `${quantity(String(data['quantity']))} ${String(data['symbol'])} ${what}: ${String(data['reason']).replace(/\.$/, '')}.`,
+    );
   }
   if (ended) {
     const did = [
       [count(ended, 'fills_recovered'), 'fill that had been missed', 'fills that had been missed'],
       [count(ended, 'orders_resolved'), 'order in doubt resolved', 'orders in doubt resolved'],
       [count(ended, 'discrepancies'), 'difference at the broker', 'differences at the broker'],
-      [count(ended, 'orders_waiting_for_operator'), 'order left for a person to decide', 'orders left for a person to decide'],
+      [
+        count(ended, 'orders_waiting_for_operator'),
+        'order left for a person to decide',
+        'orders left for a person to decide',
+      ],
     ] as const;
     const told = did.flatMap(([n, one, many]) => (n > 0 ? [things(n, one, many)] : []));
     if (told.length > 0) text.push(`Found: ${listed(told)}.`);

@@ -19,7 +19,10 @@ export function AlertSettings() {
     <div className="grid gap-6 p-3 lg:grid-cols-2">
       <section>
         <h3 className="mb-2 font-semibold">What becomes an alert</h3>
-        <p className="mb-2 text-soft">These entries of the journal ask for attention: in the corner when they come, and under the bell until acknowledged.</p>
+        <p className="mb-2 text-soft">
+          These entries of the journal ask for attention: in the corner when they come, and under the bell until
+          acknowledged.
+        </p>
         <ul className="flex flex-wrap gap-1.5">
           {ALERT_TYPES.map((type) => (
             <li key={type}>

@@ -9,7 +9,11 @@ import { Empty, ErrorNote } from '@/ui/States';
 type Row = Setting & { key: string };
 
 export const shown = (value: unknown): string =>
-  value === null ? 'none' : typeof value === 'object' ? JSON.stringify(value) : String(value as string | number | boolean);
+  value === null
+    ? 'none'
+    : typeof value === 'object'
+      ? JSON.stringify(value)
+      : String(value as string | number | boolean);
 
 const columns: Column<Row>[] = [
   { id: 'key', header: 'Setting', cell: (row) => <code className="text-xs">{row.key}</code> },
@@ -22,7 +26,13 @@ const columns: Column<Row>[] = [
       </span>
     ),
   },
-  { id: 'about', header: 'Meaning', from: 'md', className: 'w-1/2', cell: (row) => <span className="text-soft">{row.description}</span> },
+  {
+    id: 'about',
+    header: 'Meaning',
+    from: 'md',
+    className: 'w-1/2',
+    cell: (row) => <span className="text-soft">{row.description}</span>,
+  },
   { id: 'origin', header: 'From', from: 'lg', cell: (row) => <span className="text-muted">{row.origin}</span> },
 ];
 
@@ -36,10 +46,24 @@ export function AllSettings() {
   return (
     <>
       <div className="border-b border-line p-3">
-        <Input aria-label="Find a setting" placeholder="Find a setting" className="max-w-sm" value={text} onChange={(event) => setText(event.target.value)} />
+        <Input
+          aria-label="Find a setting"
+          placeholder="Find a setting"
+          className="max-w-sm"
+          value={text}
+          onChange={(event) => setText(event.target.value)}
+        />
       </div>
       <ErrorNote error={found.error} retry={() => void found.refetch()} className="m-3" />
-      <DataTable label="Settings" columns={columns} rows={rows} rowId={(row) => row.key} loading={found.isPending} height={null} empty={<Empty title="No such setting" />} />
+      <DataTable
+        label="Settings"
+        columns={columns}
+        rows={rows}
+        rowId={(row) => row.key}
+        loading={found.isPending}
+        height={null}
+        empty={<Empty title="No such setting" />}
+      />
     </>
   );
 }

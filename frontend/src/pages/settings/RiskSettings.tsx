@@ -16,7 +16,13 @@ const textOf = (value: unknown): string => (value === null ? '' : shown(value));
 
 /** What was written, as the setting has it: empty is none, yes and no are not words. */
 const valueOf = (text: string, before: unknown): unknown =>
-  text.trim() === '' ? null : typeof before === 'boolean' ? text === 'true' : typeof before === 'number' ? Number(text) : text.trim();
+  text.trim() === ''
+    ? null
+    : typeof before === 'boolean'
+      ? text === 'true'
+      : typeof before === 'number'
+        ? Number(text)
+        : text.trim();
 
 /** The Gatekeeper's limits, and what an operation gets where it does not say otherwise. */
 export function RiskSettings() {
@@ -39,7 +45,8 @@ export function RiskSettings() {
       }}
     >
       <Note>
-        They hold for the running engine at once, and after every restart. Each change is journaled with what it was before.
+        They hold for the running engine at once, and after every restart. Each change is journaled with what it was
+        before.
         {!isAdmin && ' Changing them needs the role admin.'}
       </Note>
       <fieldset disabled={!isAdmin} className="grid gap-x-4 gap-y-3 sm:grid-cols-2 xl:grid-cols-3">
@@ -56,7 +63,9 @@ export function RiskSettings() {
       {isAdmin && (
         <div className="sticky bottom-14 flex items-center gap-2 border-t border-line bg-surface py-3 lg:bottom-0">
           <Button type="submit" kind="primary" disabled={changed.length === 0}>
-            {changed.length === 0 ? 'Nothing changed' : `Review ${changed.length} ${changed.length === 1 ? 'change' : 'changes'}`}
+            {changed.length === 0
+              ? 'Nothing changed'
+              : `Review ${changed.length} ${changed.length === 1 ? 'change' : 'changes'}`}
           </Button>
           <Button disabled={changed.length === 0} onClick={() => setEdited({})}>
             Undo
@@ -67,7 +76,10 @@ export function RiskSettings() {
         <Confirm
           title="Change the limits"
           what="The Gatekeeper compares with the new values from the next order on."
-          facts={changed.map(([key, { value }]) => [words(key.slice(SECTION.length)), `${textOf(value) || 'none'} → ${edited[key] === '' ? 'none' : (edited[key] ?? '')}`])}
+          facts={changed.map(([key, { value }]) => [
+            words(key.slice(SECTION.length)),
+            `${textOf(value) || 'none'} → ${edited[key] === '' ? 'none' : (edited[key] ?? '')}`,
+          ])}
           account={known.data?.account_type ?? 'PAPER'}
           asset="LIMITS"
           action="Change"
@@ -110,7 +122,13 @@ function RiskField({ name, setting, text, onChange }: RiskFieldProps) {
             ))}
           </Select>
         ) : (
-          <Input {...field} inputMode="decimal" placeholder="none" value={text} onChange={(event) => onChange(event.target.value)} />
+          <Input
+            {...field}
+            inputMode="decimal"
+            placeholder="none"
+            value={text}
+            onChange={(event) => onChange(event.target.value)}
+          />
         )
       }
     </Field>

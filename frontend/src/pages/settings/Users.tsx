@@ -42,10 +42,32 @@ export function Users() {
     await again();
   };
   const columns: Column<User>[] = [
-    { id: 'name', header: 'Name', cell: (user) => <b className="font-medium">{user.name}{user.name === me ? ' (you)' : ''}</b> },
+    {
+      id: 'name',
+      header: 'Name',
+      cell: (user) => (
+        <b className="font-medium">
+          {user.name}
+          {user.name === me ? ' (you)' : ''}
+        </b>
+      ),
+    },
     { id: 'role', header: 'Role', cell: (user) => user.role },
-    { id: 'state', header: 'Log-in', cell: (user) => <Badge tone={user.disabled ? 'warn' : 'good'}>{user.disabled ? 'Disabled' : 'Allowed'}</Badge> },
-    { id: 'updated', header: 'Changed', from: 'sm', cell: (user) => <time title={exactly(user.updated_at)} className="text-muted">{moment(user.updated_at)}</time> },
+    {
+      id: 'state',
+      header: 'Log-in',
+      cell: (user) => <Badge tone={user.disabled ? 'warn' : 'good'}>{user.disabled ? 'Disabled' : 'Allowed'}</Badge>,
+    },
+    {
+      id: 'updated',
+      header: 'Changed',
+      from: 'sm',
+      cell: (user) => (
+        <time title={exactly(user.updated_at)} className="text-muted">
+          {moment(user.updated_at)}
+        </time>
+      ),
+    },
     {
       id: 'act',
       header: <span className="sr-only">Actions</span>,
@@ -55,15 +77,34 @@ export function Users() {
           trigger={<IconButton size="sm" label={`More on ${user.name}`} icon={<MoreHorizontal />} />}
           items={[
             { label: 'New password', icon: <KeyRound />, onSelect: () => setAsked({ kind: 'password', user }) },
-            { label: 'Change role', icon: <UserCheck />, onSelect: () => setAsked({ kind: 'role', user }), disabled: user.name === me },
+            {
+              label: 'Change role',
+              icon: <UserCheck />,
+              onSelect: () => setAsked({ kind: 'role', user }),
+              disabled: user.name === me,
+            },
             {
               label: user.disabled ? 'Allow log-in' : 'Disable log-in',
               icon: <UserX />,
               disabled: user.name === me,
-              onSelect: () => void at(changeUser(user.name, { disabled: !user.disabled }), `${user.name} is ${user.disabled ? 'allowed' : 'disabled'}`),
+              onSelect: () =>
+                void at(
+                  changeUser(user.name, { disabled: !user.disabled }),
+                  `${user.name} is ${user.disabled ? 'allowed' : 'disabled'}`,
+                ),
             },
-            { label: 'End all log-ins', icon: <LogOut />, onSelect: () => void at(changeUser(user.name, { revoke: true }), `${user.name} is logged out everywhere`) },
-            { label: 'Remove', icon: <Trash2 />, danger: true, disabled: user.name === me, onSelect: () => setAsked({ kind: 'remove', user }) },
+            {
+              label: 'End all log-ins',
+              icon: <LogOut />,
+              onSelect: () => void at(changeUser(user.name, { revoke: true }), `${user.name} is logged out everywhere`),
+            },
+            {
+              label: 'Remove',
+              icon: <Trash2 />,
+              danger: true,
+              disabled: user.name === me,
+              onSelect: () => setAsked({ kind: 'remove', user }),
+            },
           ]}
         />
       ),
@@ -81,7 +122,15 @@ export function Users() {
         </Button>
       </div>
       <ErrorNote error={error ?? found.error} className="m-3" />
-      <DataTable label="Users" columns={columns} rows={found.data?.items ?? []} rowId={(user) => user.name} loading={found.isPending} height={null} empty={<Empty title="No user" />} />
+      <DataTable
+        label="Users"
+        columns={columns}
+        rows={found.data?.items ?? []}
+        rowId={(user) => user.name}
+        loading={found.isPending}
+        height={null}
+        empty={<Empty title="No user" />}
+      />
       {asked?.kind === 'password' && asked.user.name === me ? (
         <Dialog open onOpenChange={close} title="Your new password" description="Your other log-ins end with it.">
           <PasswordForm onDone={close} />
@@ -100,7 +149,12 @@ function UserDialog({ asked, onClose }: { asked: Asked; onClose: () => void }) {
   const [password, setPassword] = useState('');
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
-  const titles = { add: 'Add a user', password: `New password for ${name}`, role: `Role of ${name}`, remove: `Remove ${name}` };
+  const titles = {
+    add: 'Add a user',
+    password: `New password for ${name}`,
+    role: `Role of ${name}`,
+    remove: `Remove ${name}`,
+  };
   const actions = { add: 'Add', password: 'Set it', role: 'Change role', remove: 'Remove' };
   const run = async () => {
     setBusy(true);
@@ -123,7 +177,11 @@ function UserDialog({ asked, onClose }: { asked: Asked; onClose: () => void }) {
         if (!open) onClose();
       }}
       title={titles[asked.kind]}
-      description={asked.kind === 'remove' ? 'Every log-in ends. What the user did stays in the journal.' : 'Log-ins of before end with a change.'}
+      description={
+        asked.kind === 'remove'
+          ? 'Every log-in ends. What the user did stays in the journal.'
+          : 'Log-ins of before end with a change.'
+      }
       footer={
         <>
           <Button onClick={onClose}>Cancel</Button>
@@ -143,7 +201,15 @@ function UserDialog({ asked, onClose }: { asked: Asked; onClose: () => void }) {
       >
         {asked.kind === 'add' && (
           <Field label="Name" hint="a-z, 0-9, dot, dash, underscore">
-            {(field) => <Input {...field} required autoComplete="off" value={name} onChange={(event) => setName(event.target.value)} />}
+            {(field) => (
+              <Input
+                {...field}
+                required
+                autoComplete="off"
+                value={name}
+                onChange={(event) => setName(event.target.value)}
+              />
+            )}
           </Field>
         )}
         {(asked.kind === 'add' || asked.kind === 'role') && (
@@ -161,7 +227,17 @@ function UserDialog({ asked, onClose }: { asked: Asked; onClose: () => void }) {
         )}
         {(asked.kind === 'add' || asked.kind === 'password') && (
           <Field label="Password" hint="12 characters or more">
-            {(field) => <Input {...field} type="password" required minLength={12} autoComplete="new-password" value={password} onChange={(event) => setPassword(event.target.value)} />}
+            {(field) => (
+              <Input
+                {...field}
+                type="password"
+                required
+                minLength={12}
+                autoComplete="new-password"
+                value={password}
+                onChange={(event) => setPassword(event.target.value)}
+              />
+            )}
           </Field>
         )}
         <ErrorNote error={error} />
