@@ -27,8 +27,21 @@ export default tseslint.config(
       '@typescript-eslint/only-throw-error': 'off',
     },
   },
-  { files: ['src/**/*.tsx', 'src/**/*.ts'], ...hooks.configs.flat['recommended-latest'] },
-  { files: ['src/**/*.tsx'], ...a11y.flatConfigs.strict },
+  {
+    files: ['src/**/*.tsx', 'src/**/*.ts'],
+    plugins: { 'react-hooks': hooks },
+    // The rules of hooks. Those for the React Compiler, which is not used here, are left out.
+    rules: { 'react-hooks/rules-of-hooks': 'error', 'react-hooks/exhaustive-deps': 'error' },
+  },
+  {
+    files: ['src/**/*.tsx'],
+    ...a11y.flatConfigs.strict,
+    rules: {
+      ...a11y.flatConfigs.strict.rules,
+      // What scrolls must be reachable by keyboard (axe: scrollable-region-focusable).
+      'jsx-a11y/no-noninteractive-tabindex': ['error', { tags: ['pre'], roles: ['region', 'tabpanel'] }],
+    },
+  },
   { files: ['eslint.config.js'], extends: [tseslint.configs.disableTypeChecked] },
   { files: ['e2e/**', '*.ts'], languageOptions: { globals: { ...globals.node } } },
 );

@@ -131,9 +131,9 @@ export class LiveSocket {
   }
 
   private take(message: SocketMessage): void {
+    if (message.type === 'hello') this.heartbeat = message.heartbeat_seconds * 1000;
     this.listen(2 * this.heartbeat);
     if (message.type === 'hello') {
-      this.heartbeat = message.heartbeat_seconds * 1000;
       this.pause = FIRST_PAUSE;
       this.last ??= message.seq;
       this.become('live');

@@ -56,7 +56,6 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
     [columns],
   );
   const data = useMemo(() => [...rows], [rows]);
-  // eslint-disable-next-line react-hooks/incompatible-library -- the table holds its own state by design
   const table = useReactTable({
     data,
     columns: definitions,
@@ -91,7 +90,6 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
   };
 
   return (
-    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a scrolling area must be reachable by keyboard
     <div
       ref={scroller}
       className={cn('overflow-auto -outline-offset-2', height)}

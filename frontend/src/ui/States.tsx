@@ -66,7 +66,7 @@ export function ErrorNote({ error, retry, className }: { error: unknown; retry?:
   const code = isProblem(error) ? error.code : undefined;
   const rule = code === undefined ? undefined : RULES[code];
   const title = (code && refusalTitle(code)) ?? (isProblem(error) ? error.title : 'That did not work');
-  const detail = error instanceof Error ? error.message : String(error);
+  const detail = error instanceof Error ? error.message : 'an error without a message';
   return (
     <Note tone="bad" role="alert" title={title} {...(className === undefined ? {} : { className })}>
       {detail !== title && <p>{detail}</p>}

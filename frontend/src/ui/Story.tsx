@@ -2,16 +2,12 @@ import { Link } from '@tanstack/react-router';
 import type { JournalEntry } from '@/api/types';
 import { cn } from '@/lib/cn';
 import { exactly, moment, words } from '@/lib/format';
+import { shown } from '@/lib/shown';
 import { sentence, weightOf, type Weight } from '@/lib/story';
 
 const dots: Record<Weight, string> = { bad: 'bg-down', warn: 'bg-warn', good: 'bg-up', plain: 'bg-line-strong' };
 
-const shown = (value: unknown): string =>
-  typeof value === 'number'
-    ? String(Math.round(value * 1e6) / 1e6)
-    : typeof value === 'string'
-      ? value
-      : JSON.stringify(value);
+const figure = (value: unknown): string => shown(typeof value === 'number' ? Math.round(value * 1e6) / 1e6 : value);
 
 /** What a strategy looked at, or the numbers of a refusal. */
 export function Inputs({ values, label }: { values: unknown; label: string }) {
@@ -23,7 +19,7 @@ export function Inputs({ values, label }: { values: unknown; label: string }) {
       {rows.map(([name, value]) => (
         <div key={name} className="flex gap-1">
           <dt className="text-muted">{words(name)}</dt>
-          <dd className="num">{shown(value)}</dd>
+          <dd className="num">{figure(value)}</dd>
         </div>
       ))}
     </dl>

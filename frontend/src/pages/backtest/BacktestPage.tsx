@@ -4,6 +4,7 @@ import { lazy, Suspense, useMemo, useRef, useState } from 'react';
 import { activeOperations } from '@/api/queries';
 import { chartTime } from '@/charts/time';
 import { exactly, integer, price, quantity, words } from '@/lib/format';
+import { shown } from '@/lib/shown';
 import { SideBadge } from '@/ui/Badge';
 import { Button } from '@/ui/Button';
 import { Card, Facts, PageTitle } from '@/ui/Card';
@@ -122,7 +123,7 @@ export default function BacktestPage() {
                     [report.ticks ? 'Ticks' : 'Bars', integer(report.ticks || report.bars)],
                     ['Quantity', quantity(report.settings.quantity)],
                     ...Object.entries(report.settings.strategy_config).map(
-                      ([name, value]) => [words(name), String(value)] as const,
+                      ([name, value]) => [words(name), shown(value)] as const,
                     ),
                   ]}
                 />

@@ -69,7 +69,6 @@ export function Command({ operations }: { operations: readonly Operation[] }) {
         </Field>
       </div>
       <div className="mt-3 flex items-start gap-2">
-        {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- it scrolls sideways */}
         <pre tabIndex={0} className="min-w-0 flex-1 overflow-x-auto rounded-md bg-sunken p-2.5 text-xs">
           {command}
         </pre>

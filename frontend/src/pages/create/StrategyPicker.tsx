@@ -1,6 +1,7 @@
 import { Controller, useFormContext, useWatch } from 'react-hook-form';
 import type { SchemaProperty, StrategyInfo } from '@/api/types';
 import { words } from '@/lib/format';
+import { shown } from '@/lib/shown';
 import { Field, Input, Select, Switch } from '@/ui/Field';
 import { typeOf, type OperationValues } from './schema';
 
@@ -50,12 +51,7 @@ export function StrategyPicker({
   );
 }
 
-const shown = (value: unknown): string =>
-  value === undefined || value === null
-    ? ''
-    : typeof value === 'object'
-      ? JSON.stringify(value)
-      : String(value as string | number | boolean);
+const textOf = (value: unknown): string => (value === undefined || value === null ? '' : shown(value));
 
 /** What a number may be, in words. */
 export function boundsOf(property: SchemaProperty): string {
@@ -95,16 +91,16 @@ function Parameter({ name, property, required }: { name: string; property: Schem
       {(field) =>
         kind.enum ? (
           <Select {...field} defaultValue="" {...form.register(path)}>
-            <option value="">{shown(property.default) || 'as it is'}</option>
+            <option value="">{textOf(property.default) || 'as it is'}</option>
             {kind.enum.map((each) => (
-              <option key={shown(each)}>{shown(each)}</option>
+              <option key={textOf(each)}>{textOf(each)}</option>
             ))}
           </Select>
         ) : (
           <Input
             {...field}
             inputMode={numeric ? 'decimal' : 'text'}
-            placeholder={shown(property.default)}
+            placeholder={textOf(property.default)}
             required={required}
             {...form.register(path)}
           />

@@ -45,7 +45,6 @@ export function EntryDetail({ entry, onClose }: { entry: JournalEntry; onClose: 
         ]}
       />
       <h3 className="mt-4 mb-1.5 font-semibold">Facts</h3>
-      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- it scrolls sideways */}
       <pre tabIndex={0} className="overflow-x-auto rounded-md bg-sunken p-2.5 text-xs leading-5">
         {JSON.stringify(entry.action_data, null, 2)}
       </pre>

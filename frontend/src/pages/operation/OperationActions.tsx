@@ -13,7 +13,7 @@ type Action = 'pause' | 'resume' | 'flatten' | 'close' | 'trade';
 
 function confirmation(action: Exclude<Action, 'trade'>, operation: Operation): ConfirmProps {
   const about = { account: operation.account_type, asset: operation.asset, reason: 'optional' as const };
-  const name = `${operation.symbol}`;
+  const name = operation.symbol;
   switch (action) {
     case 'pause':
       return {
@@ -97,7 +97,7 @@ export function OperationActions({ operation, compact }: { operation: Operation;
         {toggle && (
           <IconButton
             size="sm"
-            label={`${String(toggle.label)} ${operation.symbol}`}
+            label={`${status === 'active' ? 'Pause' : 'Resume'} ${operation.symbol}`}
             icon={toggle.icon}
             onClick={toggle.onSelect}
           />

@@ -9,6 +9,7 @@ import { useMay } from '@/stores/session';
 import { Button } from '@/ui/Button';
 import { Facts } from '@/ui/Card';
 import { Confirm } from '@/ui/Confirm';
+import { shown } from '@/lib/shown';
 import { Field, Input } from '@/ui/Field';
 import { RecoveryChoice } from '../create/RecoveryChoice';
 import { distanceShape, Distance, STOPS, TARGETS } from '../create/Distance';
@@ -141,7 +142,7 @@ export function SettingsTab({ operation }: { operation: Operation }) {
           ]}
         />
         <h3 className="mt-4 mb-2 font-semibold">The strategy’s parameters</h3>
-        <Facts rows={Object.entries(operation.strategy_config).map(([name, value]) => [words(name), String(value)])} />
+        <Facts rows={Object.entries(operation.strategy_config).map(([name, value]) => [words(name), shown(value)])} />
         {Object.keys(operation.strategy_config).length === 0 && (
           <p className="text-muted">All as the strategy has them by itself.</p>
         )}
@@ -152,7 +153,7 @@ export function SettingsTab({ operation }: { operation: Operation }) {
           what="It holds from the next signal on; an open position keeps the stop and target it has."
           facts={Object.entries(asked).map(([name, value]) => [
             words(name),
-            `${String((operation as unknown as Record<string, unknown>)[name] ?? 'none')} → ${String(value ?? 'none')}`,
+            `${shown((operation as unknown as Record<string, unknown>)[name])} → ${shown(value)}`,
           ])}
           account={operation.account_type}
           asset={operation.asset}

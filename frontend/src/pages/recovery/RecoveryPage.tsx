@@ -2,7 +2,6 @@ import { useQuery } from '@tanstack/react-query';
 import { LifeBuoy } from 'lucide-react';
 import { useMemo } from 'react';
 import { entriesOf } from '@/api/queries';
-import type { JournalEntry } from '@/api/types';
 import { cn } from '@/lib/cn';
 import { dateOf, duration, exactly, timeOfDay } from '@/lib/format';
 import { Badge } from '@/ui/Badge';
@@ -63,7 +62,7 @@ function RecoveryCard({ recovery, isLast }: { recovery: Recovery; isLast: boolea
           <summary className="mb-2 cursor-pointer font-medium text-accent">
             {recovery.steps.length} {recovery.steps.length === 1 ? 'step' : 'steps'}
           </summary>
-          <Story entries={recovery.steps as JournalEntry[]} dense />
+          <Story entries={recovery.steps} dense />
         </details>
       )}
     </Card>

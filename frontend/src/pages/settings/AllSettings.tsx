@@ -2,18 +2,12 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { settings } from '@/api/queries';
 import type { Setting } from '@/api/types';
+import { shown } from '@/lib/shown';
 import { DataTable, type Column } from '@/ui/DataTable';
 import { Input } from '@/ui/Field';
 import { Empty, ErrorNote } from '@/ui/States';
 
 type Row = Setting & { key: string };
-
-export const shown = (value: unknown): string =>
-  value === null
-    ? 'none'
-    : typeof value === 'object'
-      ? JSON.stringify(value)
-      : String(value as string | number | boolean);
 
 const columns: Column<Row>[] = [
   { id: 'key', header: 'Setting', cell: (row) => <code className="text-xs">{row.key}</code> },

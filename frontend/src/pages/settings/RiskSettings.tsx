@@ -4,12 +4,13 @@ import { changeSettings } from '@/api/commands';
 import { config, settings } from '@/api/queries';
 import type { Setting } from '@/api/types';
 import { words } from '@/lib/format';
+import { shown } from '@/lib/shown';
 import { useMay } from '@/stores/session';
 import { Button } from '@/ui/Button';
 import { Confirm } from '@/ui/Confirm';
 import { Field, Input, Select } from '@/ui/Field';
 import { ErrorNote, Loading, Note } from '@/ui/States';
-import { shown } from './AllSettings';
+
 
 const SECTION = 'risk_management.';
 const textOf = (value: unknown): string => (value === null ? '' : shown(value));
