@@ -55,9 +55,9 @@ def test_real_money_is_traded_only_where_it_is_confirmed(command: Command, tmp_p
         "--set",
         "broker.ibkr.account_type=LIVE",
     )
-    live = (*live, "--set", "broker.ibkr.port=7496")
-    assert "broker.ibkr.account" in command(*live).err
-    named = (*live, "--set", "broker.ibkr.account=U1234567")
+    at_port = (*live, "--set", "broker.ibkr.port=7496")
+    assert "broker.ibkr.account" in command(*at_port).err
+    named = (*at_port, "--set", "broker.ibkr.account=U1234567")
     for confirmed in ((), ("--set", "broker.ibkr.confirm_live=U7654321")):
         said = command(*named, *confirmed)
         assert said.code == 2
