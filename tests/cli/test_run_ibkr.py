@@ -46,7 +46,7 @@ def test_gateway_that_runs_by_itself_is_checked_and_traded_at(start: Start, comm
 
 
 def test_real_money_is_traded_only_where_it_is_confirmed(command: Command, tmp_path: Path) -> None:
-    live = (
+    live: tuple[str, ...] = (
         "engine",
         "--data-dir",
         str(tmp_path),
