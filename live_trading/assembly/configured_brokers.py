@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from live_trading.assembly.inspection import refuse_to_send
+from live_trading.assembly.inspection import looking_client_id, refuse_to_send
 from live_trading.assembly.service import BrokerFactory
 from live_trading.brokers.base import BrokerAdapter, SendGuard
 from live_trading.brokers.errors import BrokerError
@@ -113,6 +113,12 @@ def _oanda(connection: BrokerConnection, common: dict[str, Any]) -> BrokerAdapte
     )
 
 
+def configured_to_look_at(connection: BrokerConnection, settings: Settings, runtime: Runtime) -> BrokerAdapter:
+    """A connection that only looks, beside an engine that may be trading."""
+    apart = connection.model_copy(update={"client_id": looking_client_id(runtime)})
+    return adapter_of(apart, settings, runtime, refuse_to_send)
+
+
 def with_configured(own: BrokerFactory, connections: Sequence[BrokerConnection], settings: Settings) -> BrokerFactory:
     """Makes the engine's connections: those of the settings, and one to each of ``connections``."""
 
@@ -132,7 +138,7 @@ async def try_broker(connection: BrokerConnection, settings: Settings, runtime: 
 
     broker: BrokerAdapter | None = None
     try:
-        broker = adapter_of(connection, settings, runtime, refuse_to_send)
+        broker = configured_to_look_at(connection, settings, runtime)
         async with asyncio.timeout(TRY_SECONDS):
             snapshot = await broker.connect(None)
     except TimeoutError:

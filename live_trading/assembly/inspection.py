@@ -25,10 +25,15 @@ _PAUSE = 0.5
 """An engine may be trading meanwhile: a difference counts only when it stays for several looks, half a second apart."""
 
 
+def looking_client_id(runtime: Runtime) -> int:
+    """A client number at IBKR's gateway that no engine has."""
+    return _LOOKING_FROM + int(runtime.ids.token(4), 16)
+
+
 def broker_to_look_at(settings: Settings, exchange: Exchange | None, runtime: Runtime) -> BrokerAdapter:
     """A connection that only looks, beside an engine that may be trading: under a client number of its own."""
     ibkr = settings.broker.ibkr
-    number = _LOOKING_FROM + int(runtime.ids.token(4), 16)
+    number = looking_client_id(runtime)
     broker = settings.broker.model_copy(update={"ibkr": ibkr.model_copy(update={"client_id": number})})
     return make_broker(settings.model_copy(update={"broker": broker}), exchange, runtime, refuse_to_send)
 

@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from live_trading.assembly import open_exchange
+from live_trading.assembly.configured_brokers import broker_configurations, configured_to_look_at
 from live_trading.assembly.inspection import broker_to_look_at, compare_with_broker, plan_recovery
 from live_trading.cli.access import Access, opened
 from live_trading.cli.exits import Exit
@@ -90,11 +91,17 @@ def _show_plan(console: Console, plan: RecoveryPlan, data: dict[str, Any]) -> No
         console.print("[green]Nothing to do:[/] it would connect, find everything equal, and go on.")
 
 
-async def reconcile(shell: Shell, broker: BrokerOption = None) -> Answer:
+async def reconcile(
+    shell: Shell,
+    broker: BrokerOption = None,
+    configured: Annotated[
+        str | None, typer.Option("--configured", metavar="NAME", help="With this configured broker instead")
+    ] = None,
+) -> Answer:
     """Compare the journal with the exchange: every fill, working order and position. Exit code 1: not equal."""
     shell.trade_at(broker)
     async with opened(shell) as access:
-        result = await compared(access)
+        result = await (compared(access) if configured is None else compared_with(access, configured))
     data = comparison_fields(result)
     return Answer(data, lambda console: show_comparison(console, result), Exit.OK if result.is_equal else Exit.FAILED)
 
@@ -107,6 +114,17 @@ async def compared(access: Access) -> Comparison:
             return await compare_with_broker(access.reader, connection, access.runtime.clock)
         finally:
             await connection.close()
+
+
+async def compared_with(access: Access, name: str) -> Comparison:
+    """The comparison with a broker that people have configured."""
+    store = broker_configurations(access.settings, access.database, access.runtime)
+    found = await store.connection(name)
+    connection = configured_to_look_at(found, access.settings, access.runtime)
+    try:
+        return await compare_with_broker(access.reader, connection, access.runtime.clock)
+    finally:
+        await connection.close()
 
 
 def comparison_fields(result: Comparison) -> dict[str, Any]:

@@ -45,9 +45,7 @@ def until_filled(program: Program, count: int) -> None:
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize(
-    "moment", ["broker.place.before=kill@1", "broker.place.after=kill@1", "order.send.after=kill@2"]
-)
+@pytest.mark.parametrize("moment", ["broker.place.before=kill@1", "broker.place.after=kill@1"])
 def test_engine_killed_in_mid_bracket_ends_flat_and_equal(
     start: Start, command: Command, tmp_path: Path, moment: str
 ) -> None:

@@ -93,7 +93,7 @@ class Stage:
 
     async def raw(self, method: str, path: str, body: Any = None, token: str = "anybody") -> httpx.Response:
         """A request as any other client would make it."""
-        headers = {"Authorization": f"Bearer {token}"}
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
         async with httpx.AsyncClient(base_url=self.url, headers=headers, trust_env=False, timeout=60) as client:
             return await client.request(method, path, json=body)
 
