@@ -34,6 +34,7 @@ from live_trading.domain.entries import (
     OrderCancelRequested,
     OrderModifyRequested,
     OrderNotPlaced,
+    OrderRequested,
     PositionCloseRequested,
     ProtectionMoved,
 )
@@ -42,8 +43,6 @@ from live_trading.domain.ids import Kind, derived_id
 from live_trading.domain.instrument import Instrument
 from live_trading.domain.operation import MAX_MONEY, UPDATABLE, OperationSettings
 from live_trading.domain.values import (
-    AccountType,
-    CrashRecoveryMode,
     OperationStatus,
     OrderPurpose,
     OrderStatus,
@@ -52,6 +51,9 @@ from live_trading.domain.values import (
 from live_trading.engine.context import EngineContext, LastPrices
 from live_trading.engine.discrepancies import leave_alone, open_discrepancy, take_over, whose
 from live_trading.engine.inbox import Command, Outcome, Refused
+from live_trading.engine.manual_trades import Enter, manual_trade
+from live_trading.engine.records import RECORDS, change_settings, record
+from live_trading.engine.switches import start_trading, stop_trading
 from live_trading.journal.errors import JournalError
 from live_trading.orders.facts import about
 from live_trading.orders.watched import warning, watched
@@ -73,6 +75,7 @@ class CommandDesk:
         context: EngineContext,
         created: Callable[[Operation], None],
         run: Callable[[int, Callable[[], Awaitable[Any]]], Awaitable[Any]],
+        enter: Enter,
     ) -> None:
         self._context = context
         self._live = context.live
@@ -93,6 +96,11 @@ class CommandDesk:
             "reset_kill_switch": self._reset,
             "add_note": self._note,
             "record_archived_segment": self._record_archived,
+            "manual_trade": partial(manual_trade, context, created, self._run, enter),
+            "start_trading": partial(start_trading, context),
+            "stop_trading": partial(stop_trading, context),
+            "change_settings": partial(change_settings, context),
+            **dict.fromkeys(RECORDS, partial(record, context)),
         }
 
     @property
@@ -179,11 +187,15 @@ class CommandDesk:
     # ---- operations -------------------------------------------------------------------------------------------------
 
     async def _create(self, command: Command) -> Entry:
-        settings = OperationSettings.model_validate(self._with_defaults(command.arguments))
+        settings = OperationSettings.model_validate(self._context.config.completed(command.arguments))
         session = self._context.sessions.get(settings.broker)
         if session is None:
             known = ", ".join(sorted(self._context.sessions))
             raise InvalidInput("broker", f"there is no broker {settings.broker!r}", f"Use one of {known}")
+        account_type = self._context.config.account_types.get(settings.broker, settings.account_type)
+        if settings.account_type is not account_type:
+            problem = f"{settings.broker} is a {account_type} account"
+            raise InvalidInput("account_type", problem, "Leave it out, or name another broker")
         if not session.ready.is_set():
             raise Refused("BROKER_UNAVAILABLE", f"{settings.broker} is not connected; try again when it is")
         strategy = load_strategy(settings.strategy_name)
@@ -206,21 +218,6 @@ class CommandDesk:
         (entry,) = await self._live.append(draft)
         self._created(self._live.ledger.state.operations[entry.sequence_number])
         return entry
-
-    def _with_defaults(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        given = dict(arguments)
-        defaults = dict(self._context.config.operation_defaults)
-        for kind in ("stop_loss", "take_profit"):
-            if f"{kind}_type" in given or f"{kind}_value" in given:  # a type and a value belong together
-                defaults.pop(f"{kind}_type", None), defaults.pop(f"{kind}_value", None)
-                given.setdefault(f"{kind}_type", None), given.setdefault(f"{kind}_value", None)
-        if defaults.get("crash_recovery_mode") is None:
-            is_live = given.get("account_type") == AccountType.LIVE
-            defaults["crash_recovery_mode"] = CrashRecoveryMode.RESUME if is_live else CrashRecoveryMode.CLOSE_ALL
-        sizes = given.get("bar_sizes")
-        if "primary_bar_size" not in given and isinstance(sizes, list | tuple) and sizes:
-            given["primary_bar_size"] = sizes[0]
-        return {**defaults, **given}
 
     async def _update(self, command: Command) -> Entry:
         operation_id, operation = self._open_operation(command)
@@ -273,6 +270,10 @@ class CommandDesk:
         if not operation.quantity:
             raise Refused("NO_POSITION", "the operation has no open position")
         self._check_has_broker(operation)
+        named = command.arguments.get("position_id")
+        held = str(derived_id(Kind.POSITION, operation.position.number)) if operation.position is not None else None
+        if named is not None and named != held:
+            raise Refused("NO_POSITION", f"position {named} is closed already", "position_id")
         if operation.exit_intent is not None:
             raise Refused("ALREADY_CLOSING", f"the position is being closed: {operation.exit_intent.reason}")
         reason = str(command.arguments.get("reason") or "closed by hand")
@@ -477,6 +478,9 @@ def outcome_of(entry: Entry) -> Outcome:
         result["operation_id"] = str(entry.operation_id)
     if isinstance(entry.data, OperationCreated) and entry.data.warning is not None:
         result["warning"] = entry.data.warning
+    if isinstance(entry.data, OrderRequested):
+        result["client_order_id"] = entry.data.client_order_id
+        result["order_id"] = str(derived_id(Kind.ORDER, number))
     if isinstance(entry.data, KillSwitchReset) and entry.data.acknowledged:
         result["acknowledged"] = {currency: f"{loss:f}" for currency, loss in entry.data.acknowledged.items()}
     return Outcome(number, False, result)

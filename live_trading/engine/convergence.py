@@ -158,7 +158,7 @@ class Convergence:
         stale = [
             order
             for order in entries
-            if now - order.requested_at > (resting if order.reason == RESTING_ENTRY else at_market)
+            if now - order.requested_at > (resting if order.reason.endswith(RESTING_ENTRY) else at_market)
         ]
         await self._cancel(stale, "not filled in time")
 
@@ -317,11 +317,16 @@ class Convergence:
 
     async def _cover(self, operation: Operation, protections: list[Order]) -> bool:
         """Protections placed apart from their entry are made as large as the position is by now; those of a bracket
-        the broker keeps so. Whether all were."""
+        the broker keeps so until the entry has ended. Then a position is smaller only where the broker took back a part
+        of a fill, and what guards too much of it would open one the other way. Whether all were as large."""
 
         def unlike() -> list[Order]:
-            alone = (order for order in protections if order.parent_client_order_id is None)
-            return [order for order in alone if order.remaining != abs(operation.quantity)]
+            size = abs(operation.quantity)
+            return [
+                order
+                for order in protections
+                if order.remaining != size and (order.parent_client_order_id is None or self._guards_too_much(order))
+            ]
 
         if not unlike():
             return True
@@ -336,6 +341,11 @@ class Convergence:
         if refused is not None:
             await self._cancel(protections, f"protections are placed anew: {refused.text}")
         return False
+
+    def _guards_too_much(self, order: Order) -> bool:
+        """Whether a bracket's protection would trade more than its entry, which has ended, has filled."""
+        entry = self._runner.operation.orders.get(order.parent_client_order_id or "")
+        return entry is not None and entry.status is OrderStatus.FILLED and order.quantity > entry.filled_quantity
 
     async def _show(self, operation: Operation, protections: list[Order]) -> bool:
         """Tell where the protections stand if the ledger shows something else: an engine died between a change and what

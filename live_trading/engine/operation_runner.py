@@ -107,7 +107,7 @@ class OperationRunner:
         self._traces: dict[int, Trace] = {}
         self._asked_for_turn = False
         self.watch = PriceWatch(context, self)
-        self._signals = SignalDesk(context, self)
+        self.signals = self._signals = SignalDesk(context, self)
         self._convergence = Convergence(context, self)
 
     @property

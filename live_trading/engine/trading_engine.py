@@ -14,6 +14,7 @@ import structlog
 from live_trading.brokers.base import BrokerAdapter
 from live_trading.data import BarStore, MarketData, TickBuffer, TickRecorder
 from live_trading.domain.entries import (
+    RISK_SECTION,
     CircuitBreakerClosed,
     Draft,
     EngineStopped,
@@ -26,13 +27,15 @@ from live_trading.domain.entries import (
     RecoveryCompleted,
     RecoveryStarted,
 )
+from live_trading.domain.errors import InvalidInput
 from live_trading.domain.ids import Kind, derived_id, sequence_of
 from live_trading.domain.operation import OperationSettings
 from live_trading.domain.values import CrashRecoveryMode, OperationStatus, OrderStatus, RecoveryDecision
 from live_trading.engine.account_session import AccountSession
 from live_trading.engine.commands import CommandDesk, outcome_of
 from live_trading.engine.context import EngineConfig, EngineContext
-from live_trading.engine.inbox import CommandInbox, Refused
+from live_trading.engine.inbox import Command, CommandInbox, Refused
+from live_trading.engine.manual_trades import ManualTrade, trade_by_hand
 from live_trading.engine.operation_runner import OperationRunner
 from live_trading.journal.base import JournalReader, JournalWriter
 from live_trading.observability import Latency
@@ -97,14 +100,21 @@ class TradingEngine:
         self._gatekeeper = Gatekeeper(config.limits, ledger, runtime.clock.monotonic)
         self.context = EngineContext(self.live, runtime, self._gatekeeper, bars, config, latency=latency)
         self._runners: dict[int, OperationRunner] = {}
-        self._desk = CommandDesk(self.context, self._start_runner, self._run_job)
+        self._desk = CommandDesk(self.context, self._start_runner, self._run_job, self._enter_by_hand)
         self._stop_requested = asyncio.Event()
         self._ended = asyncio.Event()
         for name, broker in brokers.items():
-            self.context.sessions[name] = self._session(name, broker)
+            self.context.sessions[name] = self._session(name, broker, alone=len(brokers) == 1)
         self.live.listen(self._on_entries)
+        self._take_settings_up()
 
-    def _session(self, name: str, broker: BrokerAdapter) -> AccountSession:
+    def _take_settings_up(self) -> None:
+        """What people changed while running holds from now on, and from the start of every later engine."""
+        config = self._config.as_changed(self.live.ledger.state.settings.get(RISK_SECTION, {}))
+        self.context.config = config
+        self._gatekeeper.take_limits(config.limits)
+
+    def _session(self, name: str, broker: BrokerAdapter, *, alone: bool) -> AccountSession:
         config, runtime = self._config, self._runtime
         broker.guard = self._journal.check_may_act
         session: AccountSession
@@ -150,6 +160,7 @@ class TradingEngine:
             self._wake_everybody,
             self._when_quiet,
             recorder,
+            alone=alone,
         )
         return session
 
@@ -160,7 +171,9 @@ class TradingEngine:
     # ---- start ------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Recover: connect, reconcile, decide. Returns when trading goes on; waits as long as a broker is away."""
+        """Recover: connect, reconcile, decide. Returns when trading goes on; waits as long as a broker is away at which
+        something of ours is. Raises :class:`InvalidInput` where an open operation's broker is not configured."""
+        self._check_brokers()
         state = self.live.ledger.state
         started = self._runtime.clock.monotonic()
         after_crash = not state.stopped
@@ -189,6 +202,26 @@ class TradingEngine:
                 await self._hold_without_broker(operation)
         self._runtime.tasks.start(self._take_commands(), "commands")
         self._runtime.tasks.start(self._look_after(), "limits and marks")
+
+    def _check_brokers(self) -> None:
+        """Refuse to trade without a broker at which an operation is open: nobody would watch its position."""
+        for operation in self.live.ledger.state.operations.values():
+            if operation.status is not OperationStatus.CLOSED and operation.broker not in self.context.sessions:
+                known = ", ".join(sorted(self.context.sessions))
+                raise InvalidInput(
+                    "broker",
+                    f"operation {derived_id(Kind.OPERATION, operation.number)} trades {operation.symbol} at "
+                    f"{operation.broker!r}, which is not configured (there are {known})",
+                    "Add it with live-trading brokers add, or start with --broker and its name",
+                )
+
+    def _needed(self) -> set[str]:
+        """The brokers at which something of ours is open; all others may come later."""
+        sessions, ledger = self.context.sessions, self.live.ledger
+        if len(sessions) == 1:
+            return set(sessions)
+        at = {each.broker for each in ledger.state.operations.values() if each.status is not OperationStatus.CLOSED}
+        return at | {order.broker for order in ledger.orders.values() if not order.status.is_terminal}
 
     def _recovery_started(self, after_crash: bool) -> RecoveryStarted:
         state = self.live.ledger.state
@@ -225,9 +258,15 @@ class TradingEngine:
                 task.cancel()
 
     async def _synchronised(self) -> None:
-        """Until every broker is connected and reconciled, and nothing is in doubt but what waits for a person."""
-        for session in self.context.sessions.values():
-            await session.ready.wait()
+        """Until every broker that is needed is connected and reconciled, and nothing is in doubt but what waits for a
+        person. The others get a moment."""
+        needed, clock = self._needed(), self._runtime.clock
+        for name in needed:
+            await self.context.sessions[name].ready.wait()
+        deadline = clock.monotonic() + self._config.broker_patience
+        others = [session for name, session in self.context.sessions.items() if name not in needed]
+        while not all(session.ready.is_set() for session in others) and clock.monotonic() < deadline:
+            await clock.sleep(0.05)
         while any(
             order.status is not OrderStatus.NEEDS_OPERATOR
             for session in self.context.sessions.values()
@@ -295,11 +334,16 @@ class TradingEngine:
             raise Refused("WRONG_STATUS", "the operation is closed, or its broker is not configured")
         return await runner.do(job)
 
+    async def _enter_by_hand(self, number: int, command: Command, trade: ManualTrade) -> Entry:
+        return await trade_by_hand(self._runners[number], command, trade)
+
     def _on_entries(self, entries: Sequence[Entry]) -> None:
         """Whatever was folded may call for a next step of the operation it is about."""
         if self.context.latency is not None:
             self.context.latency.on_entries(entries, self._sent_at)
         for entry in entries:
+            if entry.action_type == "SETTINGS_CHANGED":
+                self._take_settings_up()
             if entry.operation_id is not None:
                 number = sequence_of(entry.operation_id)
                 runner = self._runners.get(number)

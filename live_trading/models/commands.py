@@ -14,6 +14,7 @@ import bson
 from bson.errors import BSONError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pymongo import ASCENDING, IndexModel
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
@@ -89,8 +90,12 @@ async def prepare(database: Database) -> None:
     await _collection(database).create_indexes(list(INDEXES))
 
 
-async def submit(database: Database, command: CommandRecord) -> CommandRecord:
+async def submit(
+    database: Database, command: CommandRecord, *, session: AsyncClientSession | None = None
+) -> CommandRecord:
     """Store a command, durably, and return it; or the one stored before under the same id or idempotency key.
+
+    With a ``session`` it is stored with its transaction, and only a fresh command may be.
 
     Raises :class:`InvalidInput` when the one stored before asks for something else (or was asked by somebody else), and
     for arguments that cannot be kept.
@@ -98,8 +103,10 @@ async def submit(database: Database, command: CommandRecord) -> CommandRecord:
     document = _document(command)
     collection = _collection(database)
     try:
-        await collection.insert_one(document)
+        await collection.insert_one(document, session=session)
     except DuplicateKeyError:
+        if session is not None:
+            raise
         return await _stored_before(collection, command, document)
     return CommandRecord.model_validate(document)
 
@@ -134,6 +141,12 @@ async def _stored_before(
 async def get(database: Database, command_id: str) -> CommandRecord | None:
     """The command of that id, None when there is none."""
     document = await _collection(database).find_one({"_id": command_id})
+    return None if document is None else CommandRecord.model_validate(document)
+
+
+async def of_key(database: Database, idempotency_key: str) -> CommandRecord | None:
+    """The command stored under that key, None when there is none."""
+    document = await _collection(database).find_one({"idempotency_key": idempotency_key})
     return None if document is None else CommandRecord.model_validate(document)
 
 

@@ -63,6 +63,7 @@ class OrderPlan(msgspec.Struct, frozen=True):
 
     ``oca_group``: join this one-cancels-all group; ``parent``: the order whose position it protects.
     ``trailing_distance``: of a TRAILING_STOP; of an entry, how far its stop loss is to trail at the broker.
+    ``command_id``: of the command that asked for it; the order's request alone carries it.
     """
 
     side: Side
@@ -79,6 +80,7 @@ class OrderPlan(msgspec.Struct, frozen=True):
     oca_group: str | None = None
     parent: str | None = None
     trailing_distance: Decimal | None = None
+    command_id: str | None = None
 
 
 class OrderManager:
@@ -190,6 +192,7 @@ class OrderManager:
                     reference_price=plan.reference_price,
                     reason=plan.reason,
                     trailing_distance=plan.trailing_distance if plan.order_type is OrderType.TRAILING_STOP else None,
+                    command_id=None if is_child else plan.command_id,
                 )
 
             return data

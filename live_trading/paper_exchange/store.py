@@ -45,6 +45,7 @@ from live_trading.paper_exchange.core.types import (
     Position,
     PositionChanged,
 )
+from live_trading.paper_exchange.exchange import Note
 
 SCHEMA_VERSION = 2
 MINUTES_KEPT = 14 * 86_400 * 1_000_000_000
@@ -75,6 +76,9 @@ CREATE TABLE IF NOT EXISTS positions (
 CREATE TABLE IF NOT EXISTS instruments (symbol TEXT PRIMARY KEY, listing TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS minutes (
     symbol TEXT NOT NULL, start_ns INTEGER NOT NULL, bar TEXT NOT NULL, PRIMARY KEY (symbol, start_ns)) STRICT;
+CREATE TABLE IF NOT EXISTS notes (
+    front TEXT NOT NULL, account TEXT NOT NULL, number INTEGER NOT NULL, text TEXT NOT NULL,
+    PRIMARY KEY (front, account, number)) STRICT;
 """
 
 _ORDER_COLUMNS = (
@@ -187,10 +191,15 @@ class ExchangeStore:
         rows = self._database.execute("SELECT symbol, start_ns, bar FROM minutes ORDER BY start_ns, symbol")
         return [_bar(*row) for row in rows]
 
+    def notes(self, front: str) -> list[Note]:
+        """What a protocol front has written down, oldest first."""
+        rows = self._database.execute("SELECT * FROM notes WHERE front = ? ORDER BY account, number", (front,))
+        return [Note(*row) for row in rows]
+
     # Writing
 
-    def commit(self, effects: Sequence[Effect], now_ns: int) -> None:
-        """Write the effects of one step. They are on disk when this returns."""
+    def commit(self, effects: Sequence[Effect], now_ns: int, notes: Sequence[Note] = ()) -> None:
+        """Write the effects of one step and the notes on them. They are on disk when this returns."""
         orders = {effect.order.order_id: effect.order for effect in effects if isinstance(effect, OrderChanged)}
         rows: dict[int, Execution] = {}
         positions: dict[tuple[str, str], Position] = {}
@@ -209,6 +218,7 @@ class ExchangeStore:
             self._replace("executions", [_execution_row(row) for row in rows.values()])
             self._replace("positions", [_position_row(position) for position in positions.values()])
             self._replace("cash", [(account, currency, str(amount)) for (account, currency), amount in cash.items()])
+            self._replace("notes", [(note.front, note.account, note.number, note.text) for note in notes])
             self._progress(now_ns)
 
     def save_progress(self, now_ns: int, minutes: Sequence[Bar] = ()) -> None:

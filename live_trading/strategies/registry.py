@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from live_trading.domain.errors import InvalidInput
 from live_trading.strategies.base import Strategy
+from live_trading.strategies.manual import MANUAL_STRATEGY, ManualStrategy
 
 ENTRY_POINT_GROUP = "live_trading.strategies"
 _FIELD = "strategy_name"
@@ -36,6 +37,8 @@ def load_strategy(name: str) -> Strategy[Any]:
     path, separator, class_name = name.rpartition(":")
     if separator and path.endswith(".py"):
         return _instance(getattr(load_file(Path(path)), class_name, None), name)
+    if name == MANUAL_STRATEGY:
+        return ManualStrategy()
     known = known_strategies()
     if name not in known:
         raise InvalidInput(

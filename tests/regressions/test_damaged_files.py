@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from bson import ObjectId
 
-from live_trading.data import StoredBar, TickRecorder
-from live_trading.data.bar_archive import ArchivedBar, BarArchive, folder_name
+from live_trading.data import ArchivedBar, StoredBar, TickRecorder
+from live_trading.data.bar_archive import BarArchive, folder_name
 from live_trading.domain.bar_size import BarSize
 from live_trading.domain.market import Bar, QuoteTick, ns_from_utc
 from live_trading.runtime import SystemClock
