@@ -22,7 +22,6 @@ from live_trading.domain.entries import (
     KillSwitchTripped,
     MarketDataResumed,
     MarketDataStale,
-    OperationFailed,
     OperationPaused,
     RecoveryCompleted,
     RecoveryStarted,
@@ -199,7 +198,6 @@ class TradingEngine:
         for operation in list(state.operations.values()):
             if operation.status is not OperationStatus.CLOSED and operation.number not in self._runners:
                 self._start_runner(operation)
-                await self._hold_without_broker(operation)
         self._runtime.tasks.start(self._take_commands(), "commands")
         self._runtime.tasks.start(self._look_after(), "limits and marks")
 
@@ -283,7 +281,6 @@ class TradingEngine:
             if operation.quantity
             and operation.exit_intent is None
             and operation.status is not OperationStatus.CLOSED
-            and operation.broker in self.context.sessions
             and f"{operation.broker}|{operation.symbol}" not in self.live.ledger.state.discrepancies
         ]
         settings = {op.number: OperationSettings.model_validate(op.settings) for op in concerned}
@@ -313,25 +310,14 @@ class TradingEngine:
 
     # ---- running ----------------------------------------------------------------------------------------------------
 
-    async def _hold_without_broker(self, operation: Operation) -> None:
-        """An operation at a broker that the configuration no longer has can do nothing: it says so."""
-        is_held = operation.status not in (OperationStatus.ACTIVE, OperationStatus.PAUSED)
-        if operation.broker in self.context.sessions or is_held:
-            return
-        detail = f"{operation.broker!r} is none of {', '.join(sorted(self.context.sessions))}: configure it again"
-        failed = OperationFailed(reason="its broker is not configured", detail=detail)
-        await self.live.append(Draft(failed, derived_id(Kind.OPERATION, operation.number)))
-
     def _start_runner(self, operation: Operation) -> None:
-        if operation.broker not in self.context.sessions:
-            return
         runner = self._runners[operation.number] = OperationRunner(self.context, operation)
         self._runtime.tasks.start(runner.run(), f"operation {operation.number}")
 
     async def _run_job(self, number: int, job: Callable[[], Awaitable[Any]]) -> Any:
         runner = self._runners.get(number)
         if runner is None or runner.operation.status is OperationStatus.CLOSED:
-            raise Refused("WRONG_STATUS", "the operation is closed, or its broker is not configured")
+            raise Refused("WRONG_STATUS", "the operation is closed")
         return await runner.do(job)
 
     async def _enter_by_hand(self, number: int, command: Command, trade: ManualTrade) -> Entry:
