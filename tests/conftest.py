@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -13,6 +14,9 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from live_trading.database import EmbeddedMongo, connect
 from live_trading.runtime import Runtime
+
+# Programs that are started listen on any free port: several runs of the tests may share a machine.
+os.environ.setdefault("API_PORT", "0")
 
 _numbers = count(1)
 

@@ -13,7 +13,7 @@ from live_trading.assembly.inbox import MongoInbox
 from live_trading.assembly.keeper import MongoKeeper
 from live_trading.assembly.ledger import Restored, restore_ledger
 from live_trading.assembly.service import EngineService, Phase, Status, cause_of
-from live_trading.assembly.storage import Storage, archive_directory, has_data, open_storage, said
+from live_trading.storage import Storage, archive_directory, has_data, open_storage, said
 
 __all__ = [
     "EngineService",

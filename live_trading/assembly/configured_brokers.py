@@ -10,7 +10,6 @@ from pydantic import SecretStr
 
 from live_trading.assembly.inspection import looking_client_id, refuse_to_send
 from live_trading.assembly.service import BrokerFactory
-from live_trading.assembly.storage import Storage
 from live_trading.brokers.base import BrokerAdapter, SendGuard
 from live_trading.brokers.errors import BrokerError
 from live_trading.config import BrokerType, Settings
@@ -20,6 +19,7 @@ from live_trading.domain.values import AccountType
 from live_trading.models.broker_configurations import BrokerConfigurations, BrokerConnection
 from live_trading.models.secret_box import SecretBox
 from live_trading.runtime import Runtime
+from live_trading.storage import Storage
 
 TRY_SECONDS: Final = 20.0
 

@@ -1,13 +1,11 @@
 """From settings to the engine's configuration. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 
 from live_trading.config import Settings
 from live_trading.engine.account_session import SessionTimes
-from live_trading.engine.context import EngineConfig
+from live_trading.engine.context import EngineConfig, limits_of
 from live_trading.models.broker_configurations import BrokerConnection
-from live_trading.orders.gatekeeper import Limits
 
 _SECOND_NS = 1_000_000_000
 
@@ -20,7 +18,7 @@ def engine_config(
     engine, risk, data = settings.engine, settings.risk_management, settings.market_data
     return EngineConfig(
         engine_id=engine.id,
-        limits=Limits(**{limit.name: getattr(risk, limit.name) for limit in fields(Limits)}),
+        limits=limits_of(risk),
         times=SessionTimes(
             reconcile_interval=engine.reconcile_interval_seconds,
             backoff_min=engine.reconnect_backoff_min_seconds,
@@ -51,4 +49,6 @@ def engine_config(
             settings.broker.name: settings.broker.account_type,
             **{each.name: each.account_type for each in others},
         },
+        risk=risk,
+        account_type=settings.broker.account_type,
     )

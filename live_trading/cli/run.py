@@ -128,7 +128,8 @@ class _Everything:
                 open_storage(settings, runtime) as storage,
                 open_exchange(settings, runtime, options) as exchange,
             ):
-                await self._serve(storage, exchange)
+                async with self._interface(storage):
+                    await self._serve(storage, exchange)
                 if self._error is not None:
                     raise self._error
                 access = self._access(storage)
@@ -137,6 +138,18 @@ class _Everything:
         finally:
             await self._side.close()
             await runtime.tasks.close()
+
+    @asynccontextmanager
+    async def _interface(self, storage: Storage) -> AsyncIterator[None]:
+        """The HTTP interface on the same event loop, unless the settings leave it out or a recorded day is played."""
+        if not self._settings.api.in_run or self._recording is not None:
+            yield
+            return
+        from live_trading.api.server import beside  # a web server's libraries, for this command only
+
+        async with beside(self._settings, storage.database, self._runtime) as address:
+            self._shell.note(f"The interface is at {address}")
+            yield
 
     def _set_up_logs(self) -> None:
         """On a terminal, logs go to the screen's last lines and to the file."""

@@ -1,8 +1,8 @@
 """Settings: ``config.yaml``, the environment and the command line, checked against one described schema."""
 
 from live_trading.config.errors import ConfigError, Problem
+from live_trading.config.interface import ApiSettings
 from live_trading.config.schema import (
-    ApiSettings,
     BrokerSettings,
     BrokerType,
     DatabaseSettings,

@@ -478,16 +478,6 @@ class LoggingSettings(Section):
     )
 
 
-class ApiSettings(Section):
-    """The HTTP interface."""
-
-    host: str = setting(
-        "127.0.0.1", "Address it listens on; 0.0.0.0 opens it to the network", env="API_HOST", min_length=1
-    )
-    port: int = setting(8000, "Port it listens on", env="API_PORT", ge=1, le=65_535)
-    secret_key: SecretStr | None = setting(None, "Signs log-in tokens", env="SECRET_KEY", min_length=32)
-
-
 class GcpSettings(Section):
     """The Compute Engine machine it is deployed to."""
 

@@ -148,6 +148,10 @@ class AccountSession:
         )
         await self._live.append(Draft(connected))
         await self.market.resubscribe()
+        self._is_ready()
+
+    def _is_ready(self) -> None:
+        """Connected and synchronised: go on, with what is in doubt too."""
         self.ready.set()
         self._changed()
         if self.doubts.in_doubt():
@@ -189,8 +193,7 @@ class AccountSession:
             case Restored():
                 await self._reconciler.again()
                 await self.market.resubscribe()
-                self.ready.set()
-                self._changed()
+                self._is_ready()
             case _:
                 pass
 

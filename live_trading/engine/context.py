@@ -1,11 +1,14 @@
 """What the parts of one engine share."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from live_trading.config import RiskSettings
 from live_trading.data import MAX_FILLED_NS, BackFill, BarStore
 from live_trading.domain.instrument import Instrument
 from live_trading.domain.values import AccountType
@@ -58,6 +61,38 @@ class EngineConfig:
     """Settings an operation gets where its creator gave none."""
     account_types: Mapping[str, AccountType] = field(default_factory=dict)
     """Which brokers' accounts hold real money, by name; what an operation's own account type has to agree with."""
+    risk: RiskSettings | None = None
+    """What limits and defaults follow from, where people may change them while running."""
+    account_type: AccountType = AccountType.PAPER
+    manual_capital: Decimal = Decimal(100_000)
+    """Initial capital of an operation that is made for manual trades."""
+
+    def as_changed(self, changes: Mapping[str, Any]) -> "EngineConfig":
+        """The same with risk settings as people changed them. What fits no more (an older program's) is left out."""
+        if self.risk is None or not changes:
+            return self
+        risk = self.risk
+        for name, value in changes.items():
+            try:
+                risk = RiskSettings.model_validate({**risk.model_dump(), name: value})
+            except ValidationError:
+                continue
+        return replace(
+            self,
+            risk=risk,
+            limits=limits_of(risk),
+            trailing_stops_at_broker=risk.trailing_stops_at_broker,
+            operation_defaults={
+                **self.operation_defaults,
+                **risk.operation_defaults(self.account_type),
+                "crash_recovery_mode": risk.default_crash_recovery_mode,
+            },
+        )
+
+
+def limits_of(risk: RiskSettings) -> Limits:
+    """The Gatekeeper's limits."""
+    return Limits(**{limit.name: getattr(risk, limit.name) for limit in fields(Limits)})
 
 
 @dataclass(slots=True)
@@ -93,8 +128,11 @@ class EngineContext:
         return filling
 
     def quote(self, operation: Operation) -> TrustedPrice | None:
-        """The last price, if it is fresh enough to decide on."""
-        market = self.session(operation).market
+        """The last price, if it is fresh enough to decide on; None as well where its broker is not configured."""
+        session = self.sessions.get(operation.broker)
+        if session is None:
+            return None
+        market = session.market
         quote = market.last_price(operation.symbol)
         if quote is None or market.is_stale(operation.symbol):
             return None

@@ -144,6 +144,12 @@ async def get(database: Database, command_id: str) -> CommandRecord | None:
     return None if document is None else CommandRecord.model_validate(document)
 
 
+async def of_key(database: Database, idempotency_key: str) -> CommandRecord | None:
+    """The command stored under that key, None when there is none."""
+    document = await _collection(database).find_one({"idempotency_key": idempotency_key})
+    return None if document is None else CommandRecord.model_validate(document)
+
+
 async def pending(database: Database, limit: int = MAX_PENDING) -> list[CommandRecord]:
     """Commands the engine has not answered, oldest first, at most ``limit``."""
     found = _collection(database).find({"status": CommandStatus.PENDING.value})

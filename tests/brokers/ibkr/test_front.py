@@ -19,7 +19,7 @@ def plain_order(client: Any, order_id: int, **changes: Any) -> None:
     """A placeOrder as ib_async writes it, sent on a bare socket."""
     fields = {"action": "BUY", "totalQuantity": Decimal(1000), "orderType": "MKT", "tif": "GTC", "orderRef": "R1"}
     order = ib_async.Order(**{**fields, **changes})
-    writer = _Writer(client.version)
+    writer: Any = _Writer(client.version)
     writer.placeOrder(order_id, ib_async.Forex("EURUSD"), order)
     client.raw(frame(writer.message, end=""))
 
@@ -205,20 +205,18 @@ async def test_nonsense_gets_an_error_and_changes_nothing(gateway: Gateway) -> N
 
 async def test_order_that_is_more_than_the_exchange_knows_is_refused_by_name(gateway: Gateway) -> None:
     client = await gateway.plain()
-    for number, changes in enumerate(
-        (
-            {"algoStrategy": "Adaptive", "algoParams": [ib_async.TagValue("adaptivePriority", "Normal")]},
-            {"orderType": "VOL"},
-            {"allOrNone": True},
-            {"hedgeType": "D", "hedgeParam": "1"},
-            {"conditions": [ib_async.PriceCondition(price=1.1, conId=1, exch="X")]},
-            {"goodTillDate": "20991231 00:00:00 UTC"},
-            {"scalePriceIncrement": 0.1},
-            {"deltaNeutralOrderType": "MKT", "orderType": "VOL"},
-            {"whatIf": True},
-        ),
-        start=1,
-    ):
+    extras: tuple[dict[str, Any], ...] = (
+        {"algoStrategy": "Adaptive", "algoParams": [ib_async.TagValue("adaptivePriority", "Normal")]},
+        {"orderType": "VOL"},
+        {"allOrNone": True},
+        {"hedgeType": "D", "hedgeParam": "1"},
+        {"conditions": [ib_async.PriceCondition(price=1.1, conId=1, exch="X")]},
+        {"goodTillDate": "20991231 00:00:00 UTC"},
+        {"scalePriceIncrement": 0.1},
+        {"deltaNeutralOrderType": "MKT", "orderType": "VOL"},
+        {"whatIf": True},
+    )
+    for number, changes in enumerate(extras, start=1):
         plain_order(client, number, **changes)
         assert "not supported here" in await client.error(Code.VALIDATION)
     assert gateway.exchange.orders(ACCOUNT) == []
