@@ -40,15 +40,10 @@ def engine_config(
         snapshot_every=engine.snapshot_every_entries,
         stop_patience=engine.stop_patience_seconds,
         trailing_stops_at_broker=risk.trailing_stops_at_broker,
-        operation_defaults={
-            **risk.operation_defaults(settings.broker.account_type),
-            "crash_recovery_mode": risk.default_crash_recovery_mode,
-            "broker": settings.broker.name,
-        },
+        operation_defaults={**risk.operation_defaults(None), "broker": settings.broker.name},
         account_types={
             settings.broker.name: settings.broker.account_type,
             **{each.name: each.account_type for each in others},
         },
         risk=risk,
-        account_type=settings.broker.account_type,
     )

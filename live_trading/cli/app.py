@@ -7,18 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from live_trading.cli import (
-    api,
-    archive,
-    brokers,
-    doctor,
-    inspection,
-    operations,
-    records,
-    services,
-    settings,
-    trading,
-)
+from live_trading.cli import api, archive, brokers, doctor, inspection, operations, records, services, settings, trading
 from live_trading.cli.backtest import backtest
 from live_trading.cli.exits import Exit
 from live_trading.cli.replayed import replay_operation

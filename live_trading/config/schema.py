@@ -432,14 +432,17 @@ class RiskSettings(Section):
             return self.default_crash_recovery_mode
         return CrashRecoveryMode.CLOSE_ALL if account_type is AccountType.PAPER else CrashRecoveryMode.RESUME
 
-    def operation_defaults(self, account_type: AccountType) -> dict[str, Any]:
-        """The fields of ``OperationSettings`` that an operation gets where its creator gave none."""
+    def operation_defaults(self, account_type: AccountType | None) -> dict[str, Any]:
+        """The fields of ``OperationSettings`` that an operation gets where its creator gave none.
+
+        ``account_type`` None: of any account; a recovery mode that follows from it is None then."""
+        mode = self.default_crash_recovery_mode if account_type is None else self.crash_recovery_mode(account_type)
         return {
             "stop_loss_type": self.default_stop_loss_type,
             "stop_loss_value": self.default_stop_loss_value,
             "take_profit_type": self.default_take_profit_type,
             "take_profit_value": self.default_take_profit_value,
-            "crash_recovery_mode": self.crash_recovery_mode(account_type),
+            "crash_recovery_mode": mode,
             "emergency_stop_loss_pct": self.default_emergency_stop_loss_pct,
             "data_retention_bars": self.default_data_retention_bars,
         }

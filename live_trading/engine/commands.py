@@ -44,7 +44,6 @@ from live_trading.domain.instrument import Instrument
 from live_trading.domain.operation import MAX_MONEY, UPDATABLE, OperationSettings
 from live_trading.domain.values import (
     AccountType,
-    CrashRecoveryMode,
     OperationStatus,
     OrderPurpose,
     OrderStatus,
@@ -223,17 +222,14 @@ class CommandDesk:
 
     def _with_defaults(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         given = dict(arguments)
-        defaults = dict(self._context.config.operation_defaults)
+        config = self._context.config
+        broker = str(given.get("broker", config.operation_defaults.get("broker")))
+        is_live = given.get("account_type") == AccountType.LIVE
+        defaults = config.defaults_at(broker, AccountType.LIVE if is_live else None)
         for kind in ("stop_loss", "take_profit"):
             if f"{kind}_type" in given or f"{kind}_value" in given:  # a type and a value belong together
                 defaults.pop(f"{kind}_type", None), defaults.pop(f"{kind}_value", None)
                 given.setdefault(f"{kind}_type", None), given.setdefault(f"{kind}_value", None)
-        known = self._context.config.account_types.get(str(given.get("broker", defaults.get("broker"))))
-        if known is not None:
-            given.setdefault("account_type", known)
-        if defaults.get("crash_recovery_mode") is None:
-            is_live = given.get("account_type") == AccountType.LIVE
-            defaults["crash_recovery_mode"] = CrashRecoveryMode.RESUME if is_live else CrashRecoveryMode.CLOSE_ALL
         sizes = given.get("bar_sizes")
         if "primary_bar_size" not in given and isinstance(sizes, list | tuple) and sizes:
             given["primary_bar_size"] = sizes[0]

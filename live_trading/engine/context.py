@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from live_trading.config import RiskSettings
 from live_trading.data import MAX_FILLED_NS, BackFill, BarStore
 from live_trading.domain.instrument import Instrument
-from live_trading.domain.values import AccountType
+from live_trading.domain.values import AccountType, CrashRecoveryMode
 from live_trading.engine.account_session import AccountSession, SessionTimes
 from live_trading.engine.turns import Turns
 from live_trading.observability import Latency
@@ -63,7 +63,6 @@ class EngineConfig:
     """Which brokers' accounts hold real money, by name; what an operation's own account type has to agree with."""
     risk: RiskSettings | None = None
     """What limits and defaults follow from, where people may change them while running."""
-    account_type: AccountType = AccountType.PAPER
     manual_capital: Decimal = Decimal(100_000)
     """Initial capital of an operation that is made for manual trades."""
 
@@ -82,12 +81,19 @@ class EngineConfig:
             risk=risk,
             limits=limits_of(risk),
             trailing_stops_at_broker=risk.trailing_stops_at_broker,
-            operation_defaults={
-                **self.operation_defaults,
-                **risk.operation_defaults(self.account_type),
-                "crash_recovery_mode": risk.default_crash_recovery_mode,
-            },
+            operation_defaults={**self.operation_defaults, **risk.operation_defaults(None)},
         )
+
+    def defaults_at(self, broker: str, account_type: AccountType | None = None) -> dict[str, Any]:
+        """Settings of an operation at that broker where its creator gave none. ``account_type``: what he said it is."""
+        defaults = dict(self.operation_defaults)
+        known = self.account_types.get(broker)
+        if known is not None:
+            defaults["account_type"] = known
+        if defaults.get("crash_recovery_mode") is None:
+            is_live = (account_type or known) is AccountType.LIVE
+            defaults["crash_recovery_mode"] = CrashRecoveryMode.RESUME if is_live else CrashRecoveryMode.CLOSE_ALL
+        return defaults
 
 
 def limits_of(risk: RiskSettings) -> Limits:

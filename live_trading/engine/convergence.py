@@ -105,6 +105,8 @@ class Convergence:
         exits = [order for order in working if order.purpose is OrderPurpose.EXIT]
         protections = [order for order in working if order.purpose.is_protection]
         wants_flat = operation.exit_intent is not None or operation.status is OperationStatus.CLOSING
+        if entries and (reason := self._no_new_risk(operation)) is not None:
+            await self._cancel(entries, reason)
         if wants_flat and entries:
             await self._cancel(entries, "the position is to be closed")
         elif not operation.quantity:
@@ -139,6 +141,13 @@ class Convergence:
         for order in orders:
             if order.cancel_requested is None:
                 await manager.cancel(order, reason)
+
+    def _no_new_risk(self, operation: Operation) -> str | None:
+        """Why an entry that rests at the broker must not be filled any more; one that is asked for now is refused."""
+        if self._context.live.ledger.state.kill_switch is not None:
+            return "the kill switch is tripped"
+        is_active = operation.status is OperationStatus.ACTIVE
+        return None if is_active else f"the operation is {operation.status.value}"
 
     async def _cancel_stale(self, entries: list[Order]) -> None:
         if not entries:

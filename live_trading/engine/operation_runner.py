@@ -270,7 +270,7 @@ class OperationRunner:
             await self._guarded(self._convergence.step)
         if handled and self._context.config.keeps_bars:
             indicators = self._adapter.indicators if self._adapter is not None else {}
-            await self._supply.store(handled, indicators, self.settings.data_retention_bars)
+            await self._guarded(self._supply.store, handled, indicators, self.settings.data_retention_bars)
 
     async def _guarded(self, work: Callable[..., Awaitable[Any]], *about: Any) -> None:
         """Whatever goes wrong in one operation ends that operation in error, and nothing else."""

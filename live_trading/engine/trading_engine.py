@@ -19,6 +19,7 @@ from live_trading.domain.entries import (
     Draft,
     EngineStopped,
     Entry,
+    KillSwitchTripped,
     MarketDataResumed,
     MarketDataStale,
     OperationFailed,
@@ -350,6 +351,8 @@ class TradingEngine:
                     runner.wake()
                 elif self.context.trading:
                     self._run_again(number)
+            elif isinstance(entry.data, KillSwitchTripped):
+                self._wake_everybody()
 
     def _run_again(self, number: int) -> None:
         """An operation that was closed, and holds something again, is closed again."""

@@ -23,7 +23,7 @@ from live_trading.paper_exchange.options import READY_FILE, STORE_FILE, PaperExc
 from live_trading.paper_exchange.protocols.front import Front, FrontPlace
 from live_trading.paper_exchange.protocols.fronts import make_front
 from live_trading.paper_exchange.protocols.native import NativeFront
-from live_trading.paper_exchange.store import ExchangeStore
+from live_trading.paper_exchange.store import ExchangeStore, StoreError
 from live_trading.runtime import Runtime
 from live_trading.runtime.clock import Clock
 
@@ -125,9 +125,11 @@ class PaperExchangeServer:
             await front.close()
         await self._runtime.tasks.close()
         await self.exchange.tasks.close()
-        self._save()
-        self._store.close()
-        (self.options.data_dir / READY_FILE).unlink(missing_ok=True)
+        try:
+            self._save()
+        finally:
+            self._store.close()
+            (self.options.data_dir / READY_FILE).unlink(missing_ok=True)
 
     def _pacer(self) -> Pacer:
         wanted = self.options.wait_for_subscribers
@@ -146,7 +148,10 @@ class PaperExchangeServer:
             self._save()
 
     def _save(self) -> None:
-        self._store.save_progress(self.exchange.engine.now_ns, self.exchange.candles.take_closed())
+        try:
+            self._store.save_progress(self.exchange.engine.now_ns, self.exchange.candles.take_closed())
+        except sqlite3.Error as error:
+            raise StoreError(f"the store cannot be written: {error}. Look for room on its disk") from error
 
 
 class _FailStop:
@@ -246,8 +251,8 @@ async def serve(options: PaperExchangeOptions) -> None:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     finally:
         await server.close()
-    if runtime.tasks.failure is not None:
-        raise runtime.tasks.failure
+    if (failure := runtime.tasks.failure) is not None:
+        raise failure.__cause__ if isinstance(failure.__cause__, LiveTradingError) else failure
 
 
 def run_paper_exchange(options: PaperExchangeOptions) -> int:

@@ -105,9 +105,19 @@ class ExchangeStore:
 
     def __init__(self, path: Path) -> None:
         self.feed_state: Callable[[], object] | None = None
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(path)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be kept there: {error.strerror}. Take another folder") from error
         self._database = sqlite3.connect(path, isolation_level=None)
+        try:
+            self._open(path)
+        except sqlite3.Error as error:
+            self.close()
+            raise StoreError(f"{path} cannot be used: {error}. Look for room on its disk, or restore it") from error
+
+    def _open(self, path: Path) -> None:
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.executescript(_SCHEMA)
@@ -244,7 +254,10 @@ class _Transaction:
         self._database.execute("BEGIN IMMEDIATE")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self._database.execute("COMMIT" if kind is None else "ROLLBACK")
+        if kind is None:
+            self._database.execute("COMMIT")
+        elif self._database.in_transaction:  # a full disk has ended it already
+            self._database.execute("ROLLBACK")
 
 
 def _lock(path: Path) -> IO[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from live_trading.runtime.failpoints import FAILPOINTS_VARIABLE
 from tests.cli.conftest import Command, Program, Start
-from tests.cli.test_run import FAST, checked_by, entries
+from tests.cli.test_run import FAST, checked_at, entries
 
 RESTLESS = "tests/crash/strategies.py:Restless"
 PROTECTED = ("--stop-loss", "FIXED=0.01", "--take-profit", "FIXED=0.01")
@@ -35,7 +35,7 @@ def test_engine_trades_at_oanda_and_is_equal_to_the_last_fill(start: Start, comm
     until_filled(program, 3)
     assert program.stop(signal.SIGTERM) == 0
     assert len(fills(command, tmp_path)) >= 3
-    checked_by(command, tmp_path, *AT_OANDA)
+    checked_at(command, tmp_path, *AT_OANDA)
 
 
 def until_filled(program: Program, count: int) -> None:
@@ -61,7 +61,7 @@ def test_engine_killed_in_mid_bracket_ends_flat_and_equal(
     again.until("RECOVERY_COMPLETED", 120)
     again.until_count("ORDER_FILLED", 1, 120)
     assert again.stop(signal.SIGTERM) == 0
-    checked_by(command, tmp_path, *AT_OANDA)
+    checked_at(command, tmp_path, *AT_OANDA)
     requested = [e["action_data"]["client_order_id"] for e in entries(command, tmp_path, "ORDER_REQUESTED")]
     assert len(requested) == len(set(requested))
     filled = [entry["action_data"]["execution_id"] for entry in fills(command, tmp_path)]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Command, Start
-from tests.cli.test_run import FAST, checked_by, eventually, processes_of
+from tests.cli.test_run import FAST, checked_at, eventually, processes_of
 
 IBKR = ("--broker", "ibkr")
 
@@ -22,7 +22,7 @@ def test_synthetic_market_is_traded_over_the_tws_protocol_and_reconciles(
     assert program.stop() == 0
     assert not program.said("Decoder")
     assert processes_of(tmp_path) == []
-    checked_by(command, tmp_path, *IBKR)
+    checked_at(command, tmp_path, *IBKR)
 
 
 def test_gateway_that_runs_by_itself_is_checked_and_traded_at(start: Start, command: Command, tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_gateway_that_runs_by_itself_is_checked_and_traded_at(start: Start, comm
 
 
 def test_real_money_is_traded_only_where_it_is_confirmed(command: Command, tmp_path: Path) -> None:
-    live = (
+    live: tuple[str, ...] = (
         "engine",
         "--data-dir",
         str(tmp_path),
@@ -55,9 +55,9 @@ def test_real_money_is_traded_only_where_it_is_confirmed(command: Command, tmp_p
         "--set",
         "broker.ibkr.account_type=LIVE",
     )
-    live = (*live, "--set", "broker.ibkr.port=7496")
-    assert "broker.ibkr.account" in command(*live).err
-    named = (*live, "--set", "broker.ibkr.account=U1234567")
+    at_port = (*live, "--set", "broker.ibkr.port=7496")
+    assert "broker.ibkr.account" in command(*at_port).err
+    named = (*at_port, "--set", "broker.ibkr.account=U1234567")
     for confirmed in ((), ("--set", "broker.ibkr.confirm_live=U7654321")):
         said = command(*named, *confirmed)
         assert said.code == 2
@@ -82,6 +82,6 @@ def test_engine_killed_in_mid_bracket_leaves_nothing_half_done(start: Start, com
 
     eventually(equal)
     assert again.stop() == 0
-    checked_by(command, tmp_path, *IBKR)
+    checked_at(command, tmp_path, *IBKR)
     doubtful = command("orders", "list", "--status", "IN_DOUBT", "--data-dir", tmp_path, "--json").data["orders"]
     assert doubtful == []

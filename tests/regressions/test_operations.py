@@ -58,3 +58,22 @@ def test_bars_that_cannot_be_stored_end_no_operation(monkeypatch: pytest.MonkeyP
             assert await world.until(lambda: bool(the_operation(world).quantity), 1200)
 
     run_virtual(main())
+
+
+def test_bars_that_nobody_expected_not_to_be_stored_end_their_operation_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with World(1) as world:
+            engine = await world.start_engine()
+            await world.create_operation(**HOLD)
+
+            async def unwritable(*_: object) -> None:
+                raise ValueError("Unable to encode Decimal to Decimal128")
+
+            monkeypatch.setattr(world.bars, "write", unwritable)
+            operation = the_operation(world)
+            assert await world.until(lambda: operation.status is OperationStatus.ERROR or world.is_down, 30)
+            assert not world.failures
+            assert world.engine is engine
+            assert await is_answered(world, Command("switch", "trip_kill_switch", {}))
+
+    run_virtual(main())

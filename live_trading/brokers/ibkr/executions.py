@@ -9,7 +9,7 @@ of what they correct), and those whose commission is still to come.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from ib_async.contract import Contract
@@ -36,7 +36,7 @@ def stable_id(exec_id: str) -> tuple[str, str]:
 def execution_of(contract: Contract, told: IbExecution, commission: CommissionReport | None) -> Execution:
     """The contract's word for an execution and what is known of its commission."""
     identifier, revision = stable_id(told.execId)
-    at = told.time if isinstance(told.time, datetime) else datetime.now(UTC)
+    assert isinstance(told.time, datetime), "the decoder gives an execution's time"
     known = commission is not None
     return Execution(
         execution_id=identifier,
@@ -46,7 +46,7 @@ def execution_of(contract: Contract, told: IbExecution, commission: CommissionRe
         side=Side.BUY if told.side.upper().startswith("B") else Side.SELL,
         price=number(told.price),
         quantity=number(told.shares),
-        executed_at=at,
+        executed_at=told.time,
         commission=money(commission.commission) if commission is not None else None,
         commission_currency=commission.currency if known and commission is not None else None,
         revision=revision,

@@ -11,11 +11,14 @@ from collections.abc import Callable
 from datetime import UTC
 from typing import Any, Protocol
 
+import structlog
 from ib_async.client import Client
 from ib_async.contract import Contract, ContractDetails
 from ib_async.decoder import Decoder
 from ib_async.objects import BarData, CommissionReport, Execution, TickAttribBidAsk, TickAttribLast
 from ib_async.order import Order, OrderState
+
+_log = structlog.get_logger(__name__)
 
 Ohlc = tuple[float, float, float, float]
 
@@ -115,7 +118,11 @@ class TwsWrapper:
         self.handler.on_data()
 
     def tcpDataProcessed(self) -> None:  # noqa: N802
-        self.handler.on_data_processed()
+        try:
+            self.handler.on_data_processed()
+        except Exception as error:
+            _log.exception("a message of TWS cannot be used")
+            self.handler.on_lost(f"an unreadable message: {type(error).__name__}: {error}")
 
     def setEventsDone(self) -> None:  # noqa: N802
         """Nothing: there are no events of the library's own here."""

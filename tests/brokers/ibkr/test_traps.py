@@ -4,21 +4,17 @@ import asyncio
 import logging
 import struct
 from datetime import UTC, datetime, time, timedelta
-from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 from ib_async.objects import CommissionReport as IbCommission
 
-from live_trading.brokers.errors import Fatal, InDoubt, Retryable
+from live_trading.brokers.errors import InDoubt, Retryable
 from live_trading.brokers.ibkr import NightlyRestart
 from live_trading.brokers.ibkr.link import FIRST_REQUEST_ID
-from live_trading.brokers.ibkr.market_data import TickSource
 from live_trading.brokers.ibkr.orders import new_order
 from live_trading.brokers.types import (
     Absent,
-    BarEvent,
     CommissionReport,
     Degraded,
     Disconnected,
@@ -33,8 +29,6 @@ from live_trading.brokers.types import (
     TickEvent,
     Unknown,
 )
-from live_trading.domain.bar_size import BarSize
-from live_trading.domain.market import QuoteTick
 from live_trading.domain.values import OrderStatus, OrderType, Side
 from live_trading.paper_exchange import FaultKind
 from live_trading.paper_exchange.protocols.tws import order_messages
@@ -400,29 +394,7 @@ async def test_executions_reach_back_to_midnight_only(gateway: Gateway) -> None:
     assert timedelta(0) <= datetime.now(UTC) - reach < timedelta(days=1)
 
 
-# Accounts
-
-
-async def test_account_of_real_money_is_refused_unless_it_is_meant(runtime: Runtime, tmp_path: Path) -> None:
-    gateway = Gateway(runtime, tmp_path / "live", accounts=("U7654321",))
-    await gateway.start()
-    try:
-        with pytest.raises(Fatal, match="real money"):
-            await gateway.broker(account=None).connect(None)
-        await gateway.broker(account=None, live=True).connect(None)
-    finally:
-        await gateway.close()
-
-
-async def test_log_in_with_several_accounts_needs_one_named(runtime: Runtime, tmp_path: Path) -> None:
-    gateway = Gateway(runtime, tmp_path / "several", accounts=("DU1", "DU2"))
-    await gateway.start()
-    try:
-        with pytest.raises(Fatal, match="DU1, DU2"):
-            await gateway.broker(account=None).connect(None)
-        assert (await gateway.broker(account="DU2").connect(None)).account.account_id == "DU2"
-    finally:
-        await gateway.close()
+# Connections
 
 
 async def test_no_gateway_is_retried(runtime: Runtime, gateway: Gateway) -> None:
@@ -433,37 +405,6 @@ async def test_no_gateway_is_retried(runtime: Runtime, gateway: Gateway) -> None
     with pytest.raises(Retryable, match="no connection to TWS"):
         await away.connect(None)
     await broker.connect(None)
-
-
-# Market data
-
-
-async def test_ticks_come_tick_by_tick_and_as_bars(gateway: Gateway) -> None:
-    single, tape = await gateway.connected(ticks=TickSource.TICK_BY_TICK)
-    await single.subscribe(EURUSD)
-    bars, told = await gateway.connected(ticks=TickSource.BARS)
-    await bars.subscribe(EURUSD)
-    await single.place(order(**RESTING))  # its answer: both subscriptions are there
-    await bars.place(order(**RESTING))
-    gateway.quote("1.10010", "1.10030")
-    tick = (await tape.has(TickEvent))[0].tick
-    assert (tick.bid, tick.ask) == (D("1.10010"), D("1.10030"))
-    later = gateway.exchange.now_ns + 6_000_000_000
-    gateway.exchange.on_tick(QuoteTick("EUR-USD", later, D("1.10010"), D("1.10030")))
-    gateway.exchange.on_time(later + 6_000_000_000)
-    bar = (await told.has(BarEvent))[0].bar
-    assert (bar.bar_size, bar.close) == (BarSize.SECS_5, Decimal("1.1002"))
-    await single.unsubscribe(EURUSD)
-    await bars.unsubscribe(EURUSD)
-
-
-async def test_more_than_the_allowed_tick_by_tick_fall_back_to_quotes(gateway: Gateway) -> None:
-    broker, tape = await gateway.connected(ticks=TickSource.TICK_BY_TICK)
-    symbols = ["EUR-USD", "USD-CAD", "GBP-USD", "USD-JPY", "ES", "NQ"]
-    for symbol in symbols:
-        await broker.subscribe(await broker.resolve(symbol))
-    gateway.quote("18000.00", "18000.25", "NQ")
-    await tape.sees(lambda event: isinstance(event, TickEvent) and event.tick.symbol.startswith("NQ-"))
 
 
 async def test_cut_in_the_middle_of_a_frame_is_a_lost_connection(gateway: Gateway, runtime: Runtime) -> None:
