@@ -43,7 +43,6 @@ from live_trading.domain.ids import Kind, derived_id
 from live_trading.domain.instrument import Instrument
 from live_trading.domain.operation import MAX_MONEY, UPDATABLE, OperationSettings
 from live_trading.domain.values import (
-    AccountType,
     OperationStatus,
     OrderPurpose,
     OrderStatus,
@@ -188,7 +187,7 @@ class CommandDesk:
     # ---- operations -------------------------------------------------------------------------------------------------
 
     async def _create(self, command: Command) -> Entry:
-        settings = OperationSettings.model_validate(self._with_defaults(command.arguments))
+        settings = OperationSettings.model_validate(self._context.config.completed(command.arguments))
         session = self._context.sessions.get(settings.broker)
         if session is None:
             known = ", ".join(sorted(self._context.sessions))
@@ -219,21 +218,6 @@ class CommandDesk:
         (entry,) = await self._live.append(draft)
         self._created(self._live.ledger.state.operations[entry.sequence_number])
         return entry
-
-    def _with_defaults(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        given = dict(arguments)
-        config = self._context.config
-        broker = str(given.get("broker", config.operation_defaults.get("broker")))
-        is_live = given.get("account_type") == AccountType.LIVE
-        defaults = config.defaults_at(broker, AccountType.LIVE if is_live else None)
-        for kind in ("stop_loss", "take_profit"):
-            if f"{kind}_type" in given or f"{kind}_value" in given:  # a type and a value belong together
-                defaults.pop(f"{kind}_type", None), defaults.pop(f"{kind}_value", None)
-                given.setdefault(f"{kind}_type", None), given.setdefault(f"{kind}_value", None)
-        sizes = given.get("bar_sizes")
-        if "primary_bar_size" not in given and isinstance(sizes, list | tuple) and sizes:
-            given["primary_bar_size"] = sizes[0]
-        return {**defaults, **given}
 
     async def _update(self, command: Command) -> Entry:
         operation_id, operation = self._open_operation(command)

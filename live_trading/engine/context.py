@@ -95,6 +95,21 @@ class EngineConfig:
             defaults["crash_recovery_mode"] = CrashRecoveryMode.RESUME if is_live else CrashRecoveryMode.CLOSE_ALL
         return defaults
 
+    def completed(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """What a person gave of an operation's settings, with defaults in the place of what he left out."""
+        given = dict(arguments)
+        broker = str(given.get("broker", self.operation_defaults.get("broker")))
+        is_live = given.get("account_type") == AccountType.LIVE
+        defaults = self.defaults_at(broker, AccountType.LIVE if is_live else None)
+        for kind in ("stop_loss", "take_profit"):
+            if f"{kind}_type" in given or f"{kind}_value" in given:  # a type and a value belong together
+                defaults.pop(f"{kind}_type", None), defaults.pop(f"{kind}_value", None)
+                given.setdefault(f"{kind}_type", None), given.setdefault(f"{kind}_value", None)
+        sizes = given.get("bar_sizes")
+        if "primary_bar_size" not in given and isinstance(sizes, list | tuple) and sizes:
+            given["primary_bar_size"] = sizes[0]
+        return {**defaults, **given}
+
 
 def limits_of(risk: RiskSettings) -> Limits:
     """The Gatekeeper's limits."""
