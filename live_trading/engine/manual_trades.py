@@ -124,7 +124,7 @@ async def _create_operation(context: EngineContext, trade: ManualTrade, actor: s
         raise Refused("DISCREPANCY", detail, "instrument")
     settings = OperationSettings.model_validate(
         {
-            **context.config.operation_defaults,
+            **context.config.defaults_at(broker),
             "asset": trade.instrument,
             "broker": broker,
             "bar_sizes": ("1 min",),
