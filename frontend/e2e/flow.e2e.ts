@@ -41,9 +41,12 @@ describe('the web pages on the real stack', () => {
     await button('Go on').click();
     await page.getByRole('radio', { name: /EUR-USD/ }).click();
     await button('5 secs').click();
+    // It acts on long bars, so that nothing but this test trades; short ones are there to be looked at.
+    await button('8 hours').click();
     await button('1 min').click();
+    await page.getByLabel('Acts when this one closes').selectOption('8 hours');
     await button(/Start trading on paper/).click();
-    await dialog().getByText('PAPER').waitFor();
+    await dialog().getByTitle('Paper account: no real money').waitFor();
     await confirm('Start');
     await page.waitForURL(/\/operations\/[0-9a-f]{24}/);
     await page.getByTestId('candles').locator('canvas').first().waitFor();

@@ -94,7 +94,7 @@ describe('every page, light and dark, on a desk and in the hand', () => {
     api = await Api.logIn(stack.address, 'admin', PASSWORD);
     await api.call('POST', '/api/users', { name: 'vera', role: 'viewer', password: 'only for looking' });
     for (const [asset, quantity, bar_sizes] of [
-      ['EUR-USD', '10000', ['5 secs', '1 min']],
+      ['EUR-USD', '10000', ['5 mins', '1 min', '5 secs']],
       ['ES', '1', ['5 secs']],
       ['SPY', '50', ['15 secs', '5 secs']],
     ] as const) {

@@ -21,6 +21,16 @@ describe('what entries change', () => {
     expect(freshener.waiting).toBe(0);
   });
 
+  it('is_read_again_at_once_when_reads_showed_the_entry_before_it_was_told', () => {
+    const client = new QueryClient();
+    const read = vi.spyOn(client, 'invalidateQueries').mockResolvedValue();
+    const freshener = new Freshener(client);
+    freshener.reached(20);
+    freshener.note(entryOf(20, { action_type: 'KILL_SWITCH_TRIPPED' }));
+    expect(read).toHaveBeenCalledWith({ queryKey: ['system'] });
+    expect(freshener.waiting).toBe(0);
+  });
+
   it('leads_to_one_reading_for_many_entries_at_once', () => {
     const client = new QueryClient();
     const read = vi.spyOn(client, 'invalidateQueries').mockResolvedValue();

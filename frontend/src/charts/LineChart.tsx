@@ -43,6 +43,7 @@ export function LineChart({ label, points, other, kind = 'equity', className }: 
         fixLeftEdge: true,
         fixRightEdge: true,
       },
+      localization: { priceFormatter: (value: number) => money(value, { digits: Math.abs(value) >= 10_000 ? 0 : 2 }) },
       handleScroll: false,
       handleScale: false,
     });
