@@ -1,6 +1,6 @@
 # Every target sets up what it needs in .venv first; a second run finds it done.
 .DEFAULT_GOAL := help
-.PHONY: help setup web web-dev web-types test-web test-components test-browser screenshots run test test-crash-full chaos chaos-nightly check bench lock format clean
+.PHONY: help setup web web-dev web-types test-web test-components test-browser screenshots run test test-crash-full chaos chaos-nightly api-nightly check bench lock format clean
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 export PYTHON
@@ -25,8 +25,8 @@ web-types: setup ## write the web pages' types anew from the interface's OpenAPI
 run: setup web ## start the engine; BROKER=ibkr or oanda in that protocol; ARGS="…" are passed on to "live-trading run"
 	@exec .venv/bin/live-trading run $(if $(BROKER),--broker $(BROKER)) $(ARGS)
 
-test: setup test-web ## run every test; ARGS="…" are passed on to pytest
-	@$(PY) -m pytest $(ARGS)
+test: setup ## run every test; with ARGS="…" only what they tell pytest
+	@$(if $(ARGS),$(PY) -m pytest $(ARGS),scripts/test.sh)
 
 test-web: test-components test-browser ## the web pages' tests alone
 
@@ -50,6 +50,9 @@ chaos: setup ## kill, freeze and cut off all processes at random under load, 100
 
 chaos-nightly: setup ## the same with 1,000 kills, and 60 fail-overs of a replica set; hours of it
 	@LIVE_TRADING_CHAOS_KILLS=1000 $(PY) -m pytest -m crash_full -s tests/crash/test_chaos.py tests/crash/test_fail_over.py $(ARGS)
+
+api-nightly: setup ## fuzz the HTTP interface by its own document for half an hour; LIVE_TRADING_API_MINUTES says how long
+	@LIVE_TRADING_API_MINUTES=$${LIVE_TRADING_API_MINUTES:-30} $(PY) -m pytest -m crash_full -s tests/api/test_fuzz.py $(ARGS)
 
 check: setup ## lint, types, import rules, and that the generated files are up to date
 	@scripts/check.sh

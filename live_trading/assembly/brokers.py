@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from live_trading.assembly.exchange import Exchange
+from live_trading.assembly.ibkr import check_ibkr, make_ibkr
+from live_trading.assembly.oanda import check_oanda, make_oanda
 from live_trading.assembly.service import BrokerFactory
 from live_trading.brokers.base import BrokerAdapter, SendGuard
 from live_trading.brokers.paper import PaperBroker
@@ -42,6 +44,8 @@ def _paper(settings: Settings, exchange: Exchange | None, runtime: Runtime, guar
 
 BROKERS: dict[BrokerType, BrokerKind] = {
     BrokerType.PAPER: BrokerKind(_paper),
+    BrokerType.IBKR: BrokerKind(make_ibkr, check_ibkr),
+    BrokerType.OANDA: BrokerKind(make_oanda, check_oanda),
 }
 
 

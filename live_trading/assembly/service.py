@@ -159,15 +159,22 @@ class EngineService:
         self.status.move(Phase.STOPPED)
 
     async def _check_not_replaced(self, lost: LeaseLost) -> None:
-        """A lease that was lost because another engine has it now is a fence: end, do not come back."""
+        """A lease that was lost because another engine has it now is a fence: end, do not come back.
+
+        Asked until the database answers: one that was frozen, or cut off, finds its connections dead first.
+        """
         store = MongoStore(self._storage.database, self._clock)
-        try:
-            async with asyncio.timeout(_LEASE_LOOK_SECONDS):
-                record = await store.lease(self._config.engine_id)
-        except (JournalUnavailable, TimeoutError):
-            return  # cannot be known now; standing by finds out
-        if record is not None and record.epoch > lost.our_epoch:
-            raise Fenced(lost.our_epoch, f"epoch {record.epoch} is held by {record.holder}") from lost
+        while not self._stop.is_set():
+            try:
+                async with asyncio.timeout(_LEASE_LOOK_SECONDS):
+                    record = await store.lease(self._config.engine_id)
+            except (JournalUnavailable, TimeoutError):
+                self.status.move(Phase.STANDING_BY, f"{lost}; whether another engine has it now cannot be asked")
+                await self._pause(_BACKOFF_MIN)
+                continue
+            if record is not None and record.epoch > lost.our_epoch:
+                raise Fenced(lost.our_epoch, f"epoch {record.epoch} is held by {record.holder}") from lost
+            return
 
     async def _pause(self, seconds: float) -> None:
         try:

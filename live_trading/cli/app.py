@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from live_trading.cli import api, archive, doctor, inspection, operations, records, services, settings, trading
+from live_trading.cli import api, archive, brokers, doctor, inspection, operations, records, services, settings, trading
 from live_trading.cli.backtest import backtest
 from live_trading.cli.exits import Exit
 from live_trading.cli.replayed import replay_operation
@@ -55,6 +55,7 @@ command(app, "backtest")(backtest)
 command(app, "replay")(replay_operation)
 command(app, "simulate")(simulate)
 app.add_typer(operations.app, name="operations")
+app.add_typer(brokers.app, name="brokers")
 app.add_typer(trading.positions, name="positions")
 app.add_typer(trading.orders, name="orders")
 app.add_typer(trading.discrepancies, name="discrepancies")

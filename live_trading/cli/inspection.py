@@ -5,8 +5,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from live_trading.assembly import make_broker, open_exchange
-from live_trading.assembly.inspection import compare_with_broker, plan_recovery, refuse_to_send
+from live_trading.assembly import open_exchange
+from live_trading.assembly.configured_brokers import broker_configurations, configured_to_look_at
+from live_trading.assembly.inspection import broker_to_look_at, compare_with_broker, plan_recovery
 from live_trading.cli.access import Access, opened
 from live_trading.cli.exits import Exit
 from live_trading.cli.shell import Answer, BrokerOption, Shell
@@ -33,7 +34,7 @@ async def recover(
     shell.trade_at(broker)
     async with opened(shell) as access, open_exchange(access.settings, access.runtime, still=True) as exchange:
         presence = await engine_presence(access.database, access.settings.engine.id, access.runtime.clock)
-        connection = make_broker(access.settings, exchange, access.runtime, refuse_to_send)
+        connection = broker_to_look_at(access.settings, exchange, access.runtime)
         try:
             made = await plan_recovery(
                 access.reader,
@@ -90,11 +91,17 @@ def _show_plan(console: Console, plan: RecoveryPlan, data: dict[str, Any]) -> No
         console.print("[green]Nothing to do:[/] it would connect, find everything equal, and go on.")
 
 
-async def reconcile(shell: Shell, broker: BrokerOption = None) -> Answer:
+async def reconcile(
+    shell: Shell,
+    broker: BrokerOption = None,
+    configured: Annotated[
+        str | None, typer.Option("--configured", metavar="NAME", help="With this configured broker instead")
+    ] = None,
+) -> Answer:
     """Compare the journal with the exchange: every fill, working order and position. Exit code 1: not equal."""
     shell.trade_at(broker)
     async with opened(shell) as access:
-        result = await compared(access)
+        result = await (compared(access) if configured is None else compared_with(access, configured))
     data = comparison_fields(result)
     return Answer(data, lambda console: show_comparison(console, result), Exit.OK if result.is_equal else Exit.FAILED)
 
@@ -102,11 +109,22 @@ async def reconcile(shell: Shell, broker: BrokerOption = None) -> Answer:
 async def compared(access: Access) -> Comparison:
     """The comparison with the exchange of the data directory."""
     async with open_exchange(access.settings, access.runtime, still=True) as exchange:
-        connection = make_broker(access.settings, exchange, access.runtime, refuse_to_send)
+        connection = broker_to_look_at(access.settings, exchange, access.runtime)
         try:
             return await compare_with_broker(access.reader, connection, access.runtime.clock)
         finally:
             await connection.close()
+
+
+async def compared_with(access: Access, name: str) -> Comparison:
+    """The comparison with a broker that people have configured."""
+    store = broker_configurations(access.settings, access.database, access.runtime)
+    found = await store.connection(name)
+    connection = configured_to_look_at(found, access.settings, access.runtime)
+    try:
+        return await compare_with_broker(access.reader, connection, access.runtime.clock)
+    finally:
+        await connection.close()
 
 
 def comparison_fields(result: Comparison) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from live_trading.assembly import (
     open_exchange,
     open_storage,
 )
+from live_trading.assembly.configured_brokers import configured_connections, with_configured
 from live_trading.cli.access import Access, access_to, ask
 from live_trading.cli.exits import Exit, WasRefused
 from live_trading.cli.operations import demo_operations, replay_operation
@@ -176,11 +177,12 @@ class _Everything:
                 if printing is not None:
                     printing(entries)
 
+            others = await configured_connections(self._settings, storage, self._runtime)
             service = EngineService(
                 self._settings,
                 storage,
-                broker_factory(self._settings, exchange),
-                engine_config(self._settings, lossless_ticks=lossless),
+                with_configured(broker_factory(self._settings, exchange), others, self._settings),
+                engine_config(self._settings, others, lossless_ticks=lossless),
                 on_entries=on_entries,
             )
             self._side.start(self._pass_on_stop(service), "stop")
@@ -237,7 +239,7 @@ class _Everything:
             arguments = replay_operation(self._recording.symbol)
             await ask(access, "create_operation", arguments, key="replay", wait=_COMMAND_SECONDS)
         elif self._demo:
-            for arguments in demo_operations():
+            for arguments in demo_operations(self._settings.broker.type):
                 try:
                     key = f"demo {arguments['asset']}"
                     await ask(access, "create_operation", arguments, key=key, wait=_COMMAND_SECONDS)

@@ -21,6 +21,7 @@ from live_trading.assembly import (
     open_exchange,
     open_storage,
 )
+from live_trading.assembly.configured_brokers import configured_connections, with_configured
 from live_trading.cli.entries import entry_line
 from live_trading.cli.exits import Exit
 from live_trading.cli.shell import BrokerOption, Shell
@@ -94,11 +95,12 @@ async def engine(
                     broker=settings.broker.type,
                     exchange=exchange and exchange.url,
                 )
+                others = await configured_connections(settings, storage, runtime)
                 service = EngineService(
                     settings,
                     storage,
-                    broker_factory(settings, exchange),
-                    engine_config(settings, lossless_ticks=settings.broker.paper.ticks is not None),
+                    with_configured(broker_factory(settings, exchange), others, settings),
+                    engine_config(settings, others, lossless_ticks=settings.broker.paper.ticks is not None),
                     on_entries=printer(writer, shell.json) if tail else None,
                     standby=standby,
                 )

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from live_trading.cli.exits import Exit
 from live_trading.cli.shell import Answer, Shell
+from live_trading.cli.simulate_stories import explored, told
 from live_trading.domain.errors import InvalidInput
 from live_trading.simulation.campaign import Hunt, Tally, Verdict, hunt_all, run_many, silence
 from live_trading.simulation.plans import Plan, plan
@@ -30,13 +31,41 @@ def simulate(
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Only this one, and tell its story.")] = None,
     only: Annotated[str | None, typer.Option("--only", help="With --seed: only these happenings, as 2,5,7.")] = None,
     mutants: Annotated[bool, typer.Option("--mutants", help="Put bugs into the engine, and see them caught.")] = False,
+    exhaustive: Annotated[
+        bool, typer.Option("--exhaustive", help="Tell every scenario, with a death at every effect in every way.")
+    ] = False,
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="With --exhaustive: and a second one at every effect of the recovery.")
+    ] = False,
+    one_in: Annotated[
+        int, typer.Option("--one-in", min=1, help="With --exhaustive: only one of so many, always the same ones.")
+    ] = 1,
+    scenario: Annotated[str | None, typer.Option("--scenario", help="Only this one.")] = None,
+    broker: Annotated[
+        str | None, typer.Option("--broker", help="With a scenario: at this broker, as linked,in-parts,no-oca.")
+    ] = None,
+    deaths: Annotated[
+        str | None, typer.Option("--deaths", help="With a scenario: the engine dies there, as 5:before,9:frozen.")
+    ] = None,
 ) -> Answer:
     """Live through simulated worlds and judge each by what must always hold.
 
     Virtual time: minutes of trading take a fraction of a second. The same seed gives the same journal, byte for byte. A
-    seed that fails is made short and told, with the command that repeats it.
+    seed that fails is made short and told, with the command that repeats it. A scenario is a short story, told with the
+    engine dying at chosen effects, or at every one.
     """
     silence()
+    if pairs and not exhaustive:
+        raise InvalidInput("--pairs", "it belongs to all deaths there are", "Add --exhaustive, or leave it out")
+    if exhaustive:
+        if deaths is not None:
+            raise InvalidInput("--deaths", "all there are are tried", "Leave it out, or leave --exhaustive out")
+        return explored(scenario, broker, pairs, one_in, jobs)
+    if scenario is not None:
+        return told(scenario, broker, deaths)
+    if broker is not None or deaths is not None:
+        name = "--deaths" if deaths is not None else "--broker"
+        raise InvalidInput(name, "it belongs to a scenario", "Add --scenario NAME, or leave it out")
     if mutants:
         if seed is not None:
             raise InvalidInput("--seed", "mutants are hunted from seed 1 on", "Leave it out, or give --seeds N")

@@ -5,8 +5,8 @@ from typing import Any
 
 from rich.console import Console
 
-from live_trading.assembly import Exchange, make_broker
-from live_trading.assembly.inspection import compare_with_broker, refuse_to_send
+from live_trading.assembly import Exchange
+from live_trading.assembly.inspection import broker_to_look_at, compare_with_broker
 from live_trading.cli.access import Access
 from live_trading.cli.inspection import comparison_fields, show_comparison
 from live_trading.cli.records import report_fields, show_report
@@ -61,7 +61,7 @@ async def summarise(access: Access, exchange: Exchange | None, *, check: bool) -
     report = comparison = None
     if check:
         report = await verify(access.reader)
-        broker = make_broker(access.settings, exchange, access.runtime, refuse_to_send)
+        broker = broker_to_look_at(access.settings, exchange, access.runtime)
         try:
             comparison = await compare_with_broker(access.reader, broker, access.runtime.clock)
         finally:

@@ -2,7 +2,7 @@
 
 from pydantic import SecretStr
 
-from live_trading.config.schema import Section, setting
+from live_trading.config.section import Section, setting
 
 
 class ApiSettings(Section):

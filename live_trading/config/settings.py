@@ -26,8 +26,8 @@ from live_trading.config.schema import (
     LoggingSettings,
     MarketDataSettings,
     RiskSettings,
-    Section,
 )
+from live_trading.config.section import Section
 
 CONFIG_VARIABLE = "LIVE_TRADING_CONFIG"
 DEFAULT_FILE = "config.yaml"

@@ -18,7 +18,7 @@ from live_trading.domain.entries import Draft, Entry, OperationCreated, OrderReq
 from live_trading.domain.errors import InvalidInput
 from live_trading.domain.ids import Kind, derived_id
 from live_trading.domain.operation import MAX_QUANTITY, OperationSettings
-from live_trading.domain.values import OperationStatus, SignalType
+from live_trading.domain.values import OperationStatus, PositionSizing, SignalType, StopLossType, TakeProfitType
 from live_trading.engine.context import EngineContext
 from live_trading.engine.inbox import Command, Refused
 from live_trading.projections.state import Operation, Order
@@ -124,7 +124,7 @@ async def _create_operation(context: EngineContext, trade: ManualTrade, actor: s
         raise Refused("DISCREPANCY", detail, "instrument")
     settings = OperationSettings.model_validate(
         {
-            **context.config.operation_defaults,
+            **context.config.defaults_at(broker),
             "asset": trade.instrument,
             "broker": broker,
             "bar_sizes": ("1 min",),
@@ -190,6 +190,16 @@ def _check_sides(trade: ManualTrade, price: Decimal) -> None:
         raise InvalidInput(
             "targetPrice", f"{trade.targetPrice:f} is on the wrong side of {price:f}", f"Give a price {side} it"
         )
+
+
+def as_given(settings: OperationSettings, trade: ManualTrade, price: Decimal) -> OperationSettings:
+    """The operation's settings for this one entry: its quantity, and a stop and a target where they were given."""
+    changes: dict[str, Any] = {"position_sizing": PositionSizing.FIXED, "position_sizing_value": None}
+    if trade.stopLoss is not None:
+        changes |= {"stop_loss_type": StopLossType.FIXED, "stop_loss_value": abs(price - trade.stopLoss)}
+    if trade.targetPrice is not None:
+        changes |= {"take_profit_type": TakeProfitType.FIXED, "take_profit_value": abs(price - trade.targetPrice)}
+    return settings.model_copy(update=changes)
 
 
 def asked_for(order: Order, operation_id: ObjectId, command: Command) -> Entry:

@@ -15,11 +15,12 @@ from live_trading.domain.entries import (
 )
 from live_trading.domain.errors import InvalidInput
 from live_trading.domain.market import Bar
+from live_trading.domain.operation import OperationSettings
 from live_trading.domain.values import OrderPurpose, OrderType, Side, SignalType, StopLossType, TakeProfitType
 from live_trading.engine.context import EngineContext
 from live_trading.engine.convergence import RESTING_ENTRY
 from live_trading.engine.inbox import Command, Refused
-from live_trading.engine.manual_trades import ManualTrade, asked_for, by_hand
+from live_trading.engine.manual_trades import ManualTrade, as_given, asked_for, by_hand
 from live_trading.orders.gatekeeper import Entering, Refusal
 from live_trading.orders.order_manager import OrderPlan
 from live_trading.orders.protections import Protection, protection_prices
@@ -85,7 +86,7 @@ class SignalDesk:
         data = by_hand(trade, runner, last, context.runtime.clock.now())
         generated = Draft(data, runner.operation_id, command.actor)
         plan = replace(
-            self._plan(data, side, last),
+            self._plan(data, side, last, as_given(self._runner.settings, trade, data.limit_price or last)),
             quantity=trade.quantity,
             reason="manual " + ("entry at market" if data.limit_price is None else RESTING_ENTRY),
             command_id=command.id,
@@ -176,8 +177,11 @@ class SignalDesk:
         orders = context.session(operation).orders
         await orders.place(operation, instrument, self._at_limit(plan), before=before, caused_by=cause)
 
-    def _plan(self, signal: SignalGenerated, side: Side, last: Decimal) -> OrderPlan:
-        settings, instrument = self._runner.settings, self._runner.instrument
+    def _plan(
+        self, signal: SignalGenerated, side: Side, last: Decimal, settings: OperationSettings | None = None
+    ) -> OrderPlan:
+        instrument = self._runner.instrument
+        settings = settings or self._runner.settings
         order_type = _order_type(signal)
         price = signal.limit_price or signal.stop_price or last
         wants_atr = settings.stop_loss_type is StopLossType.ATR or settings.take_profit_type is TakeProfitType.ATR

@@ -33,7 +33,7 @@ RESERVED: Final = frozenset(kind.value.lower() for kind in BrokerType)
 _OPTIONS: Final[Mapping[BrokerType, frozenset[str]]] = {
     BrokerType.PAPER: frozenset({"url"}),
     BrokerType.IBKR: frozenset(),
-    BrokerType.OANDA: frozenset({"rest_url", "stream_url"}),
+    BrokerType.OANDA: frozenset({"rest_url", "stream_url", "always_open"}),
 }
 _CONFIRMATION: Final = "an account with real money needs a confirmation: its account_id, typed again"
 
@@ -62,7 +62,8 @@ class BrokerFields(BaseModel):
     account_id: str | None = Field(default=None, min_length=1, max_length=64, description="the account at the broker")
     is_active: bool = Field(default=True, description="whether the engine connects to it")
     config: dict[str, str] = Field(
-        default_factory=dict, description="url (PAPER); rest_url and stream_url (OANDA, in place of OANDA's own)"
+        default_factory=dict,
+        description="url (PAPER); rest_url, stream_url (OANDA, in place of its own), always_open (no market hours)",
     )
 
 
@@ -83,7 +84,10 @@ class NewBroker(BrokerFields):
     @classmethod
     def _addresses(cls, config: dict[str, str]) -> dict[str, str]:
         for key, value in config.items():
-            if not value.startswith(("http://", "https://")) or "@" in value or len(value) > 255:
+            if key == "always_open":
+                if value not in ("true", "false"):
+                    raise ValueError("always_open must be true or false")
+            elif not value.startswith(("http://", "https://")) or "@" in value or len(value) > 255:
                 raise ValueError(f"{key} must be an http:// or https:// address without a password")
         return config
 

@@ -119,7 +119,7 @@ class Gatekeeper:
             known = acknowledged.get(day.currency, ZERO)
             loss = -day.pnl - known
             limits = [(self.limits.max_daily_loss, "max_daily_loss")]
-            if self.limits.max_loss_pct is not None:
+            if self.limits.max_loss_pct is not None and day.capital:  # none: all was closed before today
                 limits.append((self.limits.max_loss_pct * day.capital, "max_loss_pct of capital"))
             for limit, name in limits:
                 if limit is not None and loss > limit:

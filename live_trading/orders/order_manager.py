@@ -11,7 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from live_trading.brokers.base import BrokerAdapter
-from live_trading.brokers.errors import BrokerError, InDoubt, Retryable
+from live_trading.brokers.errors import InDoubt, Retryable
 from live_trading.brokers.types import (
     Bracket,
     BrokerOrder,
@@ -228,7 +228,7 @@ class OrderManager:
             await self._tell(orders, lambda o: OrderNotPlaced(client_order_id=o.client_order_id, evidence=evidence))
             await self._count_failure()
             return
-        except (BrokerError, OSError, TimeoutError, ValueError) as error:
+        except Exception as error:  # bytes may have left, whatever went wrong afterwards
             await self._doubt(orders, DoubtfulAction.PLACE, error)
             return
         failpoint("order.send.after")
@@ -286,6 +286,11 @@ class OrderManager:
         self._on_doubt()
         await self._count_failure()
 
+    async def missing(self, order: Order, evidence: str) -> None:
+        """The broker had this working order and does not know it now: whether it still guards, or opens, anything is in
+        doubt."""
+        await self._doubt([order], DoubtfulAction.MODIFY, InDoubt(order.client_order_id, f"not found: {evidence}"))
+
     async def _count_failure(self) -> None:
         limits = self.gatekeeper.limits
         until = self.gatekeeper.breaker.failed(self._runtime.clock.now())
@@ -311,7 +316,7 @@ class OrderManager:
             answer = await within(self._timeout, self.broker.cancel(order.client_order_id))
         except JournalError:
             raise
-        except (BrokerError, OSError, TimeoutError, ValueError) as error:
+        except Exception as error:  # bytes may have left, whatever went wrong afterwards
             if order.doubt is not DoubtfulAction.CANCEL:
                 await self._doubt([order], DoubtfulAction.CANCEL, error)
             return
@@ -349,7 +354,7 @@ class OrderManager:
             answer = await within(self._timeout, self.broker.modify(order.client_order_id, change))
         except JournalError:
             raise
-        except (BrokerError, OSError, TimeoutError, ValueError) as error:
+        except Exception as error:  # bytes may have left, whatever went wrong afterwards
             await self._doubt([order], DoubtfulAction.MODIFY, error)
             return None
         failpoint("order.modify.after")

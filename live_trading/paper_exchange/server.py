@@ -17,13 +17,13 @@ from live_trading.domain.market import Bar
 from live_trading.paper_exchange.candles import Candles
 from live_trading.paper_exchange.catalogue import default_catalogue, read_catalogue
 from live_trading.paper_exchange.core import AccountSettings, Catalogue, Effect, Listing
-from live_trading.paper_exchange.exchange import SimulatedExchange
+from live_trading.paper_exchange.exchange import Note, SimulatedExchange
 from live_trading.paper_exchange.feeds import Pacer, QuietFeed, RecordedFeed, RecordedFile, SyntheticFeed
 from live_trading.paper_exchange.options import READY_FILE, STORE_FILE, PaperExchangeOptions
 from live_trading.paper_exchange.protocols.front import Front, FrontPlace
 from live_trading.paper_exchange.protocols.fronts import make_front
 from live_trading.paper_exchange.protocols.native import NativeFront
-from live_trading.paper_exchange.store import ExchangeStore
+from live_trading.paper_exchange.store import ExchangeStore, StoreError
 from live_trading.runtime import Runtime
 from live_trading.runtime.clock import Clock
 
@@ -61,6 +61,11 @@ class PaperExchangeServer:
             place = FrontPlace(options.host, int(port or 0), options.data_dir, self._feed.recorded)
             self._fronts.append(make_front(name, self.exchange, place))
         self.url = ""
+
+    @property
+    def fronts(self) -> Mapping[str, Mapping[str, object]]:
+        """How each protocol's clients connect, once started."""
+        return self._told
 
     def _rebuild(self) -> SimulatedExchange:
         options, store = self.options, self._store
@@ -120,9 +125,11 @@ class PaperExchangeServer:
             await front.close()
         await self._runtime.tasks.close()
         await self.exchange.tasks.close()
-        self._save()
-        self._store.close()
-        (self.options.data_dir / READY_FILE).unlink(missing_ok=True)
+        try:
+            self._save()
+        finally:
+            self._store.close()
+            (self.options.data_dir / READY_FILE).unlink(missing_ok=True)
 
     def _pacer(self) -> Pacer:
         wanted = self.options.wait_for_subscribers
@@ -141,7 +148,10 @@ class PaperExchangeServer:
             self._save()
 
     def _save(self) -> None:
-        self._store.save_progress(self.exchange.engine.now_ns, self.exchange.candles.take_closed())
+        try:
+            self._store.save_progress(self.exchange.engine.now_ns, self.exchange.candles.take_closed())
+        except sqlite3.Error as error:
+            raise StoreError(f"the store cannot be written: {error}. Look for room on its disk") from error
 
 
 class _FailStop:
@@ -151,9 +161,12 @@ class _FailStop:
     def __init__(self, store: ExchangeStore) -> None:
         self._store = store
 
-    def commit(self, effects: Sequence[Effect], now_ns: int) -> None:
+    def notes(self, front: str) -> list[Note]:
+        return self._store.notes(front)
+
+    def commit(self, effects: Sequence[Effect], now_ns: int, notes: Sequence[Note] = ()) -> None:
         try:
-            self._store.commit(effects, now_ns)
+            self._store.commit(effects, now_ns, notes)
         except sqlite3.Error as error:
             _die(f"paper exchange: the store cannot be written ({error}); ending, so that nothing untrue is told")
 
@@ -238,8 +251,8 @@ async def serve(options: PaperExchangeOptions) -> None:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     finally:
         await server.close()
-    if runtime.tasks.failure is not None:
-        raise runtime.tasks.failure
+    if (failure := runtime.tasks.failure) is not None:
+        raise failure.__cause__ if isinstance(failure.__cause__, LiveTradingError) else failure
 
 
 def run_paper_exchange(options: PaperExchangeOptions) -> int:

@@ -1,5 +1,6 @@
 """Many worlds on all cores, and what came of them together."""
 
+import logging
 import multiprocessing
 import os
 from collections import Counter
@@ -126,4 +127,9 @@ def hunt_all(seeds: int, jobs: int | None = None, on_hunt: Callable[[Hunt], None
 
 def silence() -> None:
     """Engines in a simulation say nothing: their journal tells the story."""
-    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    structlog.configure(
+        processors=[],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
+        logger_factory=structlog.ReturnLoggerFactory(),
+        cache_logger_on_first_use=False,
+    )

@@ -134,7 +134,6 @@ class Swarm:
         world = self._world
         while True:
             if world.is_down:
-                frozen = bool(world.deaths) and world.deaths[-1] is Way.FROZEN
                 await world.clock.sleep(self._down)
                 self._down = 0.0
                 try:
@@ -142,7 +141,7 @@ class Swarm:
                 except EngineDied:
                     await world.clock.sleep(1)
                     continue
-                if frozen:
+                if world.has_frozen:
                     await world.clock.sleep(1)
                     world.thaw()
             await world.clock.sleep(0.1)

@@ -8,7 +8,23 @@ from live_trading.paper_exchange.protocols.front import Front, FrontPlace
 
 FrontFactory = Callable[[SimulatedExchange, FrontPlace], Front]
 
-FRONTS: dict[str, FrontFactory] = {}
+
+def _oanda(exchange: SimulatedExchange, place: FrontPlace) -> Front:
+    from live_trading.paper_exchange.protocols.oanda import OandaFront
+
+    return OandaFront(exchange, place)
+
+
+def _tws(exchange: SimulatedExchange, place: FrontPlace) -> Front:
+    from live_trading.paper_exchange.protocols.tws import TwsFront
+
+    return TwsFront(exchange, place)
+
+
+FRONTS: dict[str, FrontFactory] = {
+    "tws": _tws,
+    "oanda": _oanda,
+}
 
 
 def make_front(name: str, exchange: SimulatedExchange, place: FrontPlace) -> Front:
