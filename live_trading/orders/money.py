@@ -82,7 +82,8 @@ class DayResults:
         for operation in self._ledger.state.operations.values():
             currency, start = operation.currency, operation.day_start_pnl
             realised[currency] = realised.get(currency, ZERO) + operation.total_pnl - start
-            capital[currency] = capital.get(currency, ZERO) + operation.initial_capital + start
+            had = ZERO if self._is_over(operation) else operation.initial_capital + start
+            capital[currency] = capital.get(currency, ZERO) + had
             if operation.position is None:
                 continue
             key = currency, operation.broker, operation.symbol
@@ -93,3 +94,8 @@ class DayResults:
             for lot in operation.lots:
                 holding.quantity += lot.quantity * factor
                 holding.cost += lot.price * lot.quantity * factor
+
+    def _is_over(self, operation: Operation) -> bool:
+        """Whether it was closed before today: its capital is at nobody's disposal."""
+        closed_at = operation.closed_at
+        return closed_at is not None and closed_at.toordinal() < self._ledger.state.day

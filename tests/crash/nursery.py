@@ -17,6 +17,7 @@ import select
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -38,9 +39,10 @@ class Process:
         return self.ended.result() if self.ended.done() else None
 
     def send(self, number: signal.Signals) -> None:
-        """Send it a signal, if it is still there. The nursery reaps: a number is not given away before it told."""
+        """Send it a signal, if it is still there: it may have ended, and the news of it be on its way."""
         if not self.ended.done():
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     async def wait(self, timeout: float) -> int:
         """Its exit code, once it has ended."""

@@ -245,6 +245,23 @@ async def test_warm_standby_follows_says_so_and_takes_over_from_an_engine_that_w
     await second.stop()
 
 
+async def test_service_that_was_replaced_while_it_could_not_ask_ends_fenced_as_soon_as_it_can(
+    build: Build, network: Network, mongo_url: str
+) -> None:
+    first = await build(network.url)
+    await first.reach(Phase.TRADING)
+    second = await build(mongo_url)
+    await second.reach(Phase.STANDING_BY)
+    network.cut()
+    await second.reach(Phase.TRADING)
+    await first.reach(Phase.STANDING_BY)
+    network.mend()
+    with pytest.raises(Fenced):
+        async with asyncio.timeout(PATIENCE):
+            await first.running
+    await second.stop()
+
+
 async def test_standby_takes_over_at_once_from_an_engine_that_ends_in_order_and_one_that_leaves_is_forgotten(
     build: Build, mongo_url: str
 ) -> None:
