@@ -172,6 +172,11 @@ class CommandDesk:
             raise Refused("WRONG_STATUS", f"the operation is {operation.status.value}")
         return operation_id, operation
 
+    def _check_has_broker(self, operation: Operation) -> None:
+        if operation.broker not in self._context.sessions:
+            detail = f"its broker {operation.broker!r} is not configured; configure it again, or close there by hand"
+            raise Refused("BROKER_UNAVAILABLE", detail)
+
     def _order(self, command: Command) -> Order:
         identifier = str(command.arguments.get("client_order_id", ""))
         order = self._live.ledger.order(identifier)
@@ -241,6 +246,7 @@ class CommandDesk:
         operation_id, operation = self._open_operation(command)
         if operation.status is OperationStatus.ACTIVE:
             raise Refused("WRONG_STATUS", "the operation is active already")
+        self._check_has_broker(operation)
         key = f"{operation.broker}|{operation.symbol}"
         if key in self._live.ledger.state.discrepancies:
             raise Refused(
@@ -255,6 +261,7 @@ class CommandDesk:
         operation_id, operation = self._operation(command)
         if operation.status in (OperationStatus.CLOSED, OperationStatus.CLOSING):
             raise Refused("WRONG_STATUS", f"the operation is {operation.status.value} already")
+        self._check_has_broker(operation)
         reason = str(command.arguments.get("reason", ""))
         return await self._append(command, operation_id, OperationClosing(reason=reason, command_id=command.id))
 
@@ -262,6 +269,7 @@ class CommandDesk:
         operation_id, operation = self._operation(command)
         if not operation.quantity:
             raise Refused("NO_POSITION", "the operation has no open position")
+        self._check_has_broker(operation)
         named = command.arguments.get("position_id")
         held = str(derived_id(Kind.POSITION, operation.position.number)) if operation.position is not None else None
         if named is not None and named != held:

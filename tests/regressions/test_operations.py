@@ -3,7 +3,7 @@
 import pytest
 from pymongo.errors import AutoReconnect
 
-from live_trading.domain.entries import Draft, OperationClosed
+from live_trading.domain.entries import Draft
 from live_trading.domain.ids import Kind, derived_id
 from live_trading.domain.values import OperationStatus
 from live_trading.engine.inbox import Command
@@ -12,26 +12,28 @@ from tests.regressions.scene import is_answered
 from tests.scenarios.stage import HOLD, the_operation
 
 
-def test_a_closed_operation_of_a_broker_that_is_not_configured_any_more_ends_no_engine() -> None:
+def test_operations_of_a_broker_that_is_not_configured_any_more_end_no_engine() -> None:
     async def main() -> None:
         async with World(1) as world:
             engine = await world.start_engine()
             await world.create_operation(**HOLD)
+            ours = the_operation(world)
             data = next(e.data for e in await world.entries() if e.action_type == "OPERATION_CREATED")
             settings = data.settings.model_copy(update={"broker": "elsewhere"})
             other = data.model_copy(update={"settings": settings, "command_id": None})
-            (created,) = await engine.live.append(Draft(other, lambda number: derived_id(Kind.OPERATION, number)))
-            await engine.live.append(Draft(OperationClosed(), created.operation_id))
+            await engine.live.append(Draft(other, lambda number: derived_id(Kind.OPERATION, number)))
             world.crash()
             engine = await world.start_engine()
             await world.clock.sleep(30)
             assert not world.failures
             assert world.engine is engine
             ours, theirs = engine.live.ledger.state.operations.values()
-            assert (ours.status, theirs.status) == (OperationStatus.ACTIVE, OperationStatus.CLOSED)
+            assert ours.status is OperationStatus.ACTIVE
+            assert theirs.status is OperationStatus.ERROR
+            assert theirs.status_reason == "its broker is not configured"
             identifier = str(derived_id(Kind.OPERATION, theirs.number))
-            for kind in ("resume_operation", "close_operation", "close_position"):
-                assert (await world.command(kind, operation_id=identifier)).refused
+            for kind in ("pause_operation", "resume_operation", "close_operation"):
+                await world.command(kind, operation_id=identifier)
             assert await is_answered(world, Command("switch", "trip_kill_switch", {}))
             await world.clock.sleep(30)
             assert not world.failures
