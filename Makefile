@@ -1,6 +1,6 @@
 # Every target sets up what it needs in .venv first; a second run finds it done.
 .DEFAULT_GOAL := help
-.PHONY: help setup web web-dev web-types test-web test-components test-browser screenshots run test test-crash-full chaos chaos-nightly check bench lock format clean
+.PHONY: help setup web web-dev web-types test-web test-components test-browser screenshots run test test-crash-full chaos chaos-nightly api-nightly check bench lock format clean
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 export PYTHON
@@ -36,7 +36,7 @@ test-components: ## the web pages' components and live data, in jsdom
 
 test-browser: setup ## the web pages in Chromium against the real stack
 	@scripts/setup_web.sh browser
-	@cd frontend && npx --no-install vitest run --project e2e
+	@cd frontend && npx --no-install vitest run --project e2e --bail 1
 
 screenshots: setup ## take the pictures in docs/ui anew
 	@scripts/setup_web.sh browser
@@ -50,6 +50,9 @@ chaos: setup ## kill, freeze and cut off all processes at random under load, 100
 
 chaos-nightly: setup ## the same with 1,000 kills, and 60 fail-overs of a replica set; hours of it
 	@LIVE_TRADING_CHAOS_KILLS=1000 $(PY) -m pytest -m crash_full -s tests/crash/test_chaos.py tests/crash/test_fail_over.py $(ARGS)
+
+api-nightly: setup ## fuzz the HTTP interface by its own document for half an hour; LIVE_TRADING_API_MINUTES says how long
+	@LIVE_TRADING_API_MINUTES=$${LIVE_TRADING_API_MINUTES:-30} $(PY) -m pytest -m crash_full -s tests/api/test_fuzz.py $(ARGS)
 
 check: setup ## lint, types, import rules, and that the generated files are up to date
 	@scripts/check.sh

@@ -15,6 +15,7 @@ from pydantic.json_schema import models_json_schema
 from live_trading.api.guard import PUBLIC, ROLE
 from live_trading.api.problems import CONTENT_TYPE
 from live_trading.api.schemas.base import ProblemBody
+from live_trading.api.schemas.ledger import TradeLogEntry
 from live_trading.api.schemas.messages import MESSAGES, SocketMessage
 
 _REF: Final = "#/components/schemas/{model}"
@@ -57,7 +58,7 @@ def _add_shapes(made: dict[str, Any]) -> None:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     _, shapes = models_json_schema(
-        [(model, "serialization") for model in (*MESSAGES.values(), ProblemBody)], ref_template=_REF
+        [(model, "serialization") for model in (*MESSAGES.values(), ProblemBody, TradeLogEntry)], ref_template=_REF
     )
     for name, shape in shapes["$defs"].items():
         schemas.setdefault(name, shape)

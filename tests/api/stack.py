@@ -94,7 +94,7 @@ class Stack:
                 "api.logins_per_minute": 1_000,
                 "api.requests_per_minute": 1_000_000,
                 "api.commands_per_minute": 1_000_000,
-                "broker.secrets_key": "another key for these tests alone, 0123456789",
+                "broker.secrets_key": "another key for these tests alone 0123456789",
                 **(overrides or {}),
             },
         )

@@ -167,7 +167,7 @@ def test_interpolation_default_escape_and_missing_variable(load: Any) -> None:
         (
             "api:\n  port: http\n",
             ('config.yaml:2: api.port: "http" is not a whole number. '
-            "Give a whole number from 1 to 65535; the default is 8000"),
+            "Give a whole number from 0 to 65535; the default is 8000"),
         ),
         ("api:\n  port: yes\n", "config.yaml:2: api.port: True is not a whole number. Give"),
         ("api:\n  port: 99999\n", "config.yaml:2: api.port: 99999 must be less than or equal to 65535. Give"),

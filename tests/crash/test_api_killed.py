@@ -54,7 +54,7 @@ class House:
         self.kills.append(victim)
         if victim == "mongod":
             told = json.loads((self.directory / "mongodb" / "mongod.json").read_text(encoding="utf-8"))
-            os.kill(int(told["process_id"]), signal.SIGKILL)
+            os.kill(int(told["pid"]), signal.SIGKILL)
             return
         program: Program = getattr(self, victim)
         await asyncio.to_thread(program.kill)
@@ -132,6 +132,7 @@ class Callers:
 
 
 @pytest.mark.crash
+@pytest.mark.timeout(900)
 async def test_thousand_commands_while_api_engine_and_mongod_are_killed_act_once_or_not_at_all(house: House) -> None:
     async with httpx.AsyncClient(timeout=PATIENCE, trust_env=False) as client:
         body = {"name": "tom", "password": PASSWORD}

@@ -18,6 +18,10 @@ from live_trading.projections.documents import OPERATIONS, ORDERS, POSITIONS
 
 api = router("statistics")
 
+_EXPORTED = [
+    {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}} for name in ("Trade", "TradeLogEntry")
+]
+
 
 @api.get("/operations/{operation_id}/stats", response_model=OperationStatistics, openapi_extra=VIEWER)
 async def get_statistics(request: Request, service: Service, operation_id: OperationId) -> Response:
@@ -63,7 +67,11 @@ async def get_equity_curve(
     responses={
         200: {
             "description": "The file",
-            "content": {kind.media_type: {"schema": {"type": "string", "format": "binary"}} for kind in Format},
+            "content": {
+                "text/csv": {"schema": {"type": "string"}},
+                "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
+                "application/json": {"schema": {"anyOf": _EXPORTED}},
+            },
         }
     },
     openapi_extra=VIEWER,

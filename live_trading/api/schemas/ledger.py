@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -98,6 +98,26 @@ class Note(Told):
     timestamp: datetime = Field(description="when")
     actor: str = Field(description="who")
     text: str = Field(description="what")
+
+
+class TradeLogEntry(Told):
+    """A trade in ``tradelog.json``. ``pnl`` is after commissions; prices are numbers with every digit."""
+
+    tradeId: str = Field(description="the trade's id")  # noqa: N815 - the file's own names
+    instrument: str = Field(description="the symbol")
+    timeframe: str = Field(description="the primary bar size")
+    tradeType: Literal["Automated", "Manual"] = Field(description="a strategy's, or a person's")  # noqa: N815
+    direction: Literal["Long", "Short"] = Field(description="which way")
+    entryTime: datetime = Field(description="when it was opened")  # noqa: N815
+    entryPrice: float = Field(description="at what price")  # noqa: N815
+    exitTime: datetime = Field(description="when it was closed")  # noqa: N815
+    exitPrice: float = Field(description="at what price")  # noqa: N815
+    stopLoss: float | None = Field(description="where the stop stood; null without one")  # noqa: N815
+    targetPrice: float | None = Field(description="where the target stood; null without one")  # noqa: N815
+    quantity: float = Field(description="units; a whole number unless the instrument trades in parts")
+    pnl: float = Field(description="net result")
+    holdingTimeSeconds: int = Field(description="how long it was held")  # noqa: N815
+    status: Literal["Win", "Loss", "Breakeven"] = Field(description="the outcome")
 
 
 class RecoverPreview(Read):
