@@ -36,7 +36,7 @@ test-components: ## the web pages' components and live data, in jsdom
 
 test-browser: setup ## the web pages in Chromium against the real stack
 	@scripts/setup_web.sh browser
-	@cd frontend && npx --no-install vitest run --project e2e
+	@cd frontend && npx --no-install vitest run --project e2e --bail 1
 
 screenshots: setup ## take the pictures in docs/ui anew
 	@scripts/setup_web.sh browser

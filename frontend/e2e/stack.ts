@@ -44,7 +44,8 @@ export class Stack {
       this.said = (this.said + chunk.toString()).slice(-200_000);
     });
     await until(() => {
-      if (this.child?.exitCode != null) throw new Error(`the program ended:\n${this.said.slice(-3000)}`);
+      const ended = this.child?.exitCode ?? null;
+      if (ended !== null) throw new Error(`the program ended:\n${this.said.slice(-3000)}`);
       this.address = /interface is at (http:\S+)/.exec(this.said)?.[1] ?? '';
       this.firstPassword ||= /the password (\S+)/.exec(this.said)?.[1] ?? '';
       return this.address !== '';

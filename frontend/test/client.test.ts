@@ -6,7 +6,15 @@ import { logIn, renew, resume, useSession } from '@/stores/session';
 import { http, HttpResponse, problem, server } from './server';
 
 const tokens = (access: string, refresh: string) =>
-  HttpResponse.json({ access_token: access, refresh_token: refresh, token_type: 'bearer', expires_in: 900, refresh_expires_at: '', name: 'anna', role: 'trader' });
+  HttpResponse.json({
+    access_token: access,
+    refresh_token: refresh,
+    token_type: 'bearer',
+    expires_in: 900,
+    refresh_expires_at: '',
+    name: 'anna',
+    role: 'trader',
+  });
 
 describe('a log-in', () => {
   beforeEach(async () => {
@@ -59,14 +67,24 @@ describe('a log-in', () => {
 
 describe('an answer', () => {
   it('that_comes_later_is_told_as_kept_for_the_engine', async () => {
-    server.use(http.post('/api/operations/a/pause', () => HttpResponse.json({ status: 'pending', command_id: 'c' }, { status: 202 })));
+    server.use(
+      http.post('/api/operations/a/pause', () =>
+        HttpResponse.json({ status: 'pending', command_id: 'c' }, { status: 202 }),
+      ),
+    );
     await expect(pauseOperation('a', { reason: '', key: 'k' })).resolves.toMatchObject({ state: 'waiting' });
   });
 
   it('that_refuses_names_code_field_and_words', async () => {
-    server.use(http.get('/api/x', () => problem(422, 'INVALID_INPUT', 'limit: must be at most 1000', { field: 'limit' })));
+    server.use(
+      http.get('/api/x', () => problem(422, 'INVALID_INPUT', 'limit: must be at most 1000', { field: 'limit' })),
+    );
     const error: unknown = await getJson('/api/x').catch((failure: unknown) => failure);
-    expect(isProblem(error) && [error.code, error.field, error.message]).toEqual(['INVALID_INPUT', 'limit', 'limit: must be at most 1000']);
+    expect(isProblem(error) && [error.code, error.field, error.message]).toEqual([
+      'INVALID_INPUT',
+      'limit',
+      'limit: must be at most 1000',
+    ]);
   });
 
   it('that_is_a_proxys_page_is_an_error_all_the_same', async () => {
@@ -75,6 +93,8 @@ describe('an answer', () => {
   });
 
   it('is_asked_for_with_what_was_given_and_nothing_else', () => {
-    expect(withQuery('/api/journal', { type: ['A', 'B'], limit: 5, cursor: undefined, actor: '' })).toBe('/api/journal?type=A&type=B&limit=5');
+    expect(withQuery('/api/journal', { type: ['A', 'B'], limit: 5, cursor: undefined, actor: '' })).toBe(
+      '/api/journal?type=A&type=B&limit=5',
+    );
   });
 });

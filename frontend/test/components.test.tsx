@@ -63,7 +63,9 @@ describe('a dangerous action', () => {
     const keys: string[] = [];
     const run = vi.fn(({ key }: { key: string }) => {
       keys.push(key);
-      return keys.length === 1 ? Promise.reject(new Error('the answer was lost')) : Promise.resolve({ state: 'done' as const });
+      return keys.length === 1
+        ? Promise.reject(new Error('the answer was lost'))
+        : Promise.resolve({ state: 'done' as const });
     });
     const onClose = vi.fn();
     show(confirm({ run }, onClose));
@@ -76,7 +78,12 @@ describe('a dangerous action', () => {
   });
 
   it('shows_the_gatekeepers_refusal_in_words_where_it_was_asked', async () => {
-    const refusal = new Problem({ status: 409, code: 'MAX_EXPOSURE', title: 'Conflict', detail: 'exposure (all) would be 9 USD; the limit is 8' });
+    const refusal = new Problem({
+      status: 409,
+      code: 'MAX_EXPOSURE',
+      title: 'Conflict',
+      detail: 'exposure (all) would be 9 USD; the limit is 8',
+    });
     show(confirm({ run: () => Promise.reject(refusal) }));
     await userEvent.setup().click(await screen.findByRole('button', { name: 'Close position' }));
     const dialog = within(screen.getByRole('dialog'));
@@ -168,7 +175,15 @@ describe('logging in', () => {
   it('goes_on_with_the_role_that_the_server_tells', async () => {
     server.use(
       http.post('/api/login', () =>
-        HttpResponse.json({ access_token: 'a', refresh_token: 's.r', token_type: 'bearer', expires_in: 900, refresh_expires_at: '', name: 'vera', role: 'viewer' }),
+        HttpResponse.json({
+          access_token: 'a',
+          refresh_token: 's.r',
+          token_type: 'bearer',
+          expires_in: 900,
+          refresh_expires_at: '',
+          name: 'vera',
+          role: 'viewer',
+        }),
       ),
     );
     show(<LoginPage />);
@@ -182,7 +197,14 @@ describe('logging in', () => {
 describe('a table', () => {
   const rows = Array.from({ length: 10_000 }, (_, id) => ({ id }));
   it('of_ten_thousand_rows_puts_only_those_in_sight_into_the_page', () => {
-    render(<DataTable label="Rows" columns={[{ id: 'id', header: 'Id', cell: (row: { id: number }) => row.id }]} rows={rows} rowId={(row) => String(row.id)} />);
+    render(
+      <DataTable
+        label="Rows"
+        columns={[{ id: 'id', header: 'Id', cell: (row: { id: number }) => row.id }]}
+        rows={rows}
+        rowId={(row) => String(row.id)}
+      />,
+    );
     expect(screen.getByRole('region', { name: 'Rows' }).querySelectorAll('tbody tr').length).toBeLessThan(100);
   });
   it('says_that_there_is_nothing_and_what_to_do', () => {

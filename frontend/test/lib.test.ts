@@ -102,10 +102,17 @@ describe('risk', () => {
 
 describe('a strategy’s parameters', () => {
   const schema = {
-    properties: { period: { type: 'integer', minimum: 2, maximum: 500 }, short: { type: 'boolean' }, name: { anyOf: [{ type: 'null' }, { type: 'string' }] } },
+    properties: {
+      period: { type: 'integer', minimum: 2, maximum: 500 },
+      short: { type: 'boolean' },
+      name: { anyOf: [{ type: 'null' }, { type: 'string' }] },
+    },
   };
   it('are_sent_as_their_schema_has_them_and_left_out_where_empty', () => {
-    expect(parametersOf({ period: '8', short: false, name: '', unknown: 'x' }, schema)).toEqual({ period: 8, short: false });
+    expect(parametersOf({ period: '8', short: false, name: '', unknown: 'x' }, schema)).toEqual({
+      period: 8,
+      short: false,
+    });
   });
   it('are_bounded_in_words', () => expect(boundsOf(schema.properties.period)).toBe('from 2 to 500'));
   it('offer_choices_where_the_setting_lists_them', () => {
@@ -119,15 +126,29 @@ describe('the journal in words', () => {
     expect(sentence({ action_type: 'SOMETHING_NEW', action_data: {} })).toBe('Something new');
   });
   it('says_the_gatekeepers_rule_in_words', () => {
-    const entry = { action_type: 'SIGNAL_REFUSED', action_data: { rule: 'STALE_DATA', detail: 'the last tick is 6.2 s old' } };
+    const entry = {
+      action_type: 'SIGNAL_REFUSED',
+      action_data: { rule: 'STALE_DATA', detail: 'the last tick is 6.2 s old' },
+    };
     expect(sentence(entry)).toBe('Stale data: the last tick is 6.2 s old');
     expect(weightOf('SIGNAL_REFUSED')).toBe('warn');
   });
   it('tells_a_recovery_as_a_story', () => {
     const entries = [
       entryOf(10, { action_type: 'ENGINE_STARTED' }),
-      entryOf(11, { action_type: 'RECOVERY_STARTED', action_data: { after_crash: true, ledger_sequence_number: 9, open_positions: 1, orders_in_doubt: 0 } }),
-      entryOf(13, { action_type: 'RECOVERY_DECIDED', action_data: { decision: 'CLOSE', quantity: '10000', symbol: 'EUR-USD', reason: 'CLOSE_ALL closes every position' } }),
+      entryOf(11, {
+        action_type: 'RECOVERY_STARTED',
+        action_data: { after_crash: true, ledger_sequence_number: 9, open_positions: 1, orders_in_doubt: 0 },
+      }),
+      entryOf(13, {
+        action_type: 'RECOVERY_DECIDED',
+        action_data: {
+          decision: 'CLOSE',
+          quantity: '10000',
+          symbol: 'EUR-USD',
+          reason: 'CLOSE_ALL closes every position',
+        },
+      }),
       entryOf(14, { action_type: 'RECOVERY_COMPLETED', action_data: { duration_seconds: 0.5, fills_recovered: 1 } }),
       entryOf(20, { action_type: 'ENGINE_STARTED' }),
       entryOf(21, { action_type: 'RECOVERY_STARTED', action_data: { after_crash: false } }),
@@ -142,7 +163,10 @@ describe('the journal in words', () => {
 
 describe('a backtest', () => {
   it('is_run_as_the_operation_is_set', () => {
-    const command = backtestCommand(operationOf({ stop_loss_type: 'ATR', stop_loss_value: '1.5', take_profit_type: null, initial_capital: '100000' }), 'my data.csv');
+    const command = backtestCommand(
+      operationOf({ stop_loss_type: 'ATR', stop_loss_value: '1.5', take_profit_type: null, initial_capital: '100000' }),
+      'my data.csv',
+    );
     expect(command).toContain("--bar-size '1 min'");
     expect(command).toContain('--stop ATR=1.5 --target none');
     expect(command).toContain("--data 'my data.csv'");

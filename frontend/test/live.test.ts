@@ -21,24 +21,43 @@ describe('what entries change', () => {
     expect(freshener.waiting).toBe(0);
   });
 
+  it('is_read_again_at_once_when_reads_showed_the_entry_before_it_was_told', () => {
+    const client = new QueryClient();
+    const read = vi.spyOn(client, 'invalidateQueries').mockResolvedValue();
+    const freshener = new Freshener(client);
+    freshener.reached(20);
+    freshener.note(entryOf(20, { action_type: 'KILL_SWITCH_TRIPPED' }));
+    expect(read).toHaveBeenCalledWith({ queryKey: ['system'] });
+    expect(freshener.waiting).toBe(0);
+  });
+
   it('leads_to_one_reading_for_many_entries_at_once', () => {
     const client = new QueryClient();
     const read = vi.spyOn(client, 'invalidateQueries').mockResolvedValue();
     const freshener = new Freshener(client);
-    for (let seq = 1; seq <= 50; seq += 1) freshener.note(entryOf(seq, { action_type: 'ORDER_FILLED', operation_id: 'a' }));
+    for (let seq = 1; seq <= 50; seq += 1)
+      freshener.note(entryOf(seq, { action_type: 'ORDER_FILLED', operation_id: 'a' }));
     freshener.reached(50);
     expect(read.mock.calls.filter(([filter]) => filter?.queryKey?.[0] === 'operations')).toHaveLength(1);
   });
 
   it('includes_the_recovery_page_where_an_order_needs_a_person', () => {
-    expect(changedBy(entryOf(3, { action_type: 'ORDER_NEEDS_OPERATOR', operation_id: 'a' }))).toContainEqual(['recovery']);
+    expect(changedBy(entryOf(3, { action_type: 'ORDER_NEEDS_OPERATOR', operation_id: 'a' }))).toContainEqual([
+      'recovery',
+    ]);
   });
 
   it('becomes_an_alert_only_where_a_person_would_want_to_know', () => {
-    expect(alertOf(entryOf(1, { action_type: 'OPERATION_FAILED', action_data: { reason: 'x' } }))).toMatchObject({ bad: true });
+    expect(alertOf(entryOf(1, { action_type: 'OPERATION_FAILED', action_data: { reason: 'x' } }))).toMatchObject({
+      bad: true,
+    });
     expect(alertOf(entryOf(1, { action_type: 'ORDER_PLACED' }))).toBeNull();
-    expect(alertOf(entryOf(1, { action_type: 'RECOVERY_COMPLETED', action_data: { operations_closed: 0 } }))).toBeNull();
-    expect(alertOf(entryOf(1, { action_type: 'RECOVERY_COMPLETED', action_data: { operations_closed: 1 } }))).not.toBeNull();
+    expect(
+      alertOf(entryOf(1, { action_type: 'RECOVERY_COMPLETED', action_data: { operations_closed: 0 } })),
+    ).toBeNull();
+    expect(
+      alertOf(entryOf(1, { action_type: 'RECOVERY_COMPLETED', action_data: { operations_closed: 1 } })),
+    ).not.toBeNull();
   });
 });
 
@@ -48,12 +67,22 @@ describe('marks', () => {
     const position = positionOf();
     const operation = operationOf();
     client.setQueryData(['positions', 'open'], { items: [position], next_cursor: null, seq: 1 });
-    client.setQueryData(['operations', 'pages', {}], { pages: [{ items: [operation], next_cursor: null, seq: 1 }], pageParams: [] });
+    client.setQueryData(['operations', 'pages', {}], {
+      pages: [{ items: [operation], next_cursor: null, seq: 1 }],
+      pageParams: [],
+    });
     client.setQueryData(['operation', operation.id], { ...operation, positions: [position] });
     patchMarks(client, new Map([[position.id, markOf(position, '42.00')]]));
-    expect(client.getQueryData(['positions', 'open'])).toMatchObject({ items: [{ unrealized_pnl: '42.00', current_price: '1.08400' }] });
-    expect(client.getQueryData(['operations', 'pages', {}])).toMatchObject({ pages: [{ items: [{ unrealized_pnl: '42.00' }] }] });
-    expect(client.getQueryData(['operation', operation.id])).toMatchObject({ unrealized_pnl: '42.00', positions: [{ unrealized_pnl: '42.00' }] });
+    expect(client.getQueryData(['positions', 'open'])).toMatchObject({
+      items: [{ unrealized_pnl: '42.00', current_price: '1.08400' }],
+    });
+    expect(client.getQueryData(['operations', 'pages', {}])).toMatchObject({
+      pages: [{ items: [{ unrealized_pnl: '42.00' }] }],
+    });
+    expect(client.getQueryData(['operation', operation.id])).toMatchObject({
+      unrealized_pnl: '42.00',
+      positions: [{ unrealized_pnl: '42.00' }],
+    });
   });
 
   it('leave_a_closed_position_as_it_is', () => {
@@ -75,9 +104,21 @@ describe('the last bar', () => {
     putQuote(tickOf('3', '2026-03-02T14:31:05Z'));
     putQuote(tickOf('5', '2026-03-02T14:31:20Z'));
     putQuote(tickOf('4', '2026-03-02T14:31:40Z'));
-    expect(put).toHaveBeenLastCalledWith({ time: chartTime('2026-03-02T14:31:00Z'), open: 3, high: 5, low: 3, close: 4 });
+    expect(put).toHaveBeenLastCalledWith({
+      time: chartTime('2026-03-02T14:31:00Z'),
+      open: 3,
+      high: 5,
+      low: 3,
+      close: 4,
+    });
     putQuote(tickOf('6', '2026-03-02T14:32:01Z'));
-    expect(put).toHaveBeenLastCalledWith({ time: chartTime('2026-03-02T14:32:00Z'), open: 6, high: 6, low: 6, close: 6 });
+    expect(put).toHaveBeenLastCalledWith({
+      time: chartTime('2026-03-02T14:32:00Z'),
+      open: 6,
+      high: 6,
+      low: 6,
+      close: 6,
+    });
     stop();
     putQuote(tickOf('7', '2026-03-02T14:32:02Z'));
     expect(put).toHaveBeenCalledTimes(4);

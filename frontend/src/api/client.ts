@@ -18,7 +18,7 @@ export function withQuery(path: string, query: Query = {}): string {
   for (const [name, value] of Object.entries(query)) {
     if (value === null || value === undefined || value === '') continue;
     if (Array.isArray(value)) for (const each of value as readonly string[]) parameters.append(name, each);
-    else parameters.append(name, String(value as string | number | boolean));
+    else parameters.append(name, String(value));
   }
   const text = parameters.toString();
   return text === '' ? path : `${path}?${text}`;

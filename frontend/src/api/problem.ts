@@ -47,7 +47,7 @@ export async function problemOf(response: Response): Promise<Problem> {
     status: response.status,
     code: text(body['code']) ?? `HTTP_${response.status}`,
     title: text(body['title']) ?? `Error ${response.status}`,
-    detail: text(body['detail']) ?? response.statusText ?? 'no reason was given',
+    detail: text(body['detail']) ?? (response.statusText || 'no reason was given'),
     field: text(body['field']),
     fields: errors.flatMap(({ field, detail }) =>
       typeof field === 'string' && typeof detail === 'string' ? [{ field, detail }] : [],

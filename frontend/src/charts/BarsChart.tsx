@@ -34,7 +34,14 @@ export function BarsChart({ label, points, unit, whole, className }: BarsChartPr
   return (
     <figure className={className} aria-label={label}>
       <ResponsiveContainer width="100%" height="100%">
-        <BarChart data={[...points]} margin={{ top: 8, right: 12, bottom: 0, left: 4 }} accessibilityLayer={false}>
+        <BarChart
+          data={points.map((point) => ({
+            ...point,
+            fill: (point.good ?? point.value >= 0) ? colours.candleUp : colours.candleDown,
+          }))}
+          margin={{ top: 8, right: 12, bottom: 0, left: 4 }}
+          accessibilityLayer={false}
+        >
           <CartesianGrid stroke={colours.line} vertical={false} />
           <XAxis
             dataKey="name"
@@ -64,11 +71,7 @@ export function BarsChart({ label, points, unit, whole, className }: BarsChartPr
             separator=""
           />
           <ReferenceLine y={0} stroke={colours.muted} />
-          <Bar dataKey="value" isAnimationActive={false} maxBarSize={28} radius={[2, 2, 0, 0]}>
-            {points.map((point) => (
-              <Cell key={point.name} fill={(point.good ?? point.value >= 0) ? colours.candleUp : colours.candleDown} />
-            ))}
-          </Bar>
+          <Bar dataKey="value" isAnimationActive={false} maxBarSize={28} radius={[2, 2, 0, 0]} />
         </BarChart>
       </ResponsiveContainer>
       <figcaption className="sr-only">

@@ -2,6 +2,7 @@ import {
   CandlestickSeries,
   createChart,
   createSeriesMarkers,
+  LineStyle,
   type CandlestickData,
   type IChartApi,
   type ISeriesApi,
@@ -48,7 +49,13 @@ interface CandleChartProps {
   className?: string;
 }
 
-const dashed = { entry: 0, stop: 0, target: 0, order: 2, last: 1 } as const;
+const dashed: Record<ChartLine['kind'], LineStyle> = {
+  entry: LineStyle.Solid,
+  stop: LineStyle.Solid,
+  target: LineStyle.Solid,
+  order: LineStyle.Dashed,
+  last: LineStyle.Dotted,
+};
 
 /** Candles with what rests at them. The last bar is put in place without React: as fast as it comes. */
 export function CandleChart(props: CandleChartProps) {
@@ -84,7 +91,8 @@ export function CandleChart(props: CandleChartProps) {
       if (range && range.from < 20) handlers.current.onOlder?.();
     });
     made.subscribeClick((click) => {
-      if (typeof click.hoveredObjectId === 'string') handlers.current.onMarker?.(click.hoveredObjectId);
+      const id = click.hoveredInfo?.objectId;
+      if (typeof id === 'string') handlers.current.onMarker?.(id);
     });
     return () => {
       chart.current = null;

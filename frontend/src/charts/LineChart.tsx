@@ -1,4 +1,4 @@
-import { AreaSeries, createChart, LineSeries, type Time } from 'lightweight-charts';
+import { AreaSeries, createChart, LineSeries, LineStyle, type Time } from 'lightweight-charts';
 import { useEffect, useRef } from 'react';
 import { money } from '@/lib/format';
 import { Attribution } from './Attribution';
@@ -35,7 +35,7 @@ export function LineChart({ label, points, other, kind = 'equity', className }: 
     if (!element) return;
     const chart = createChart(element, {
       ...chartOptions(colours),
-      grid: { vertLines: { visible: false }, horzLines: { color: colours.line, style: 1 } },
+      grid: { vertLines: { visible: false }, horzLines: { color: colours.line, style: LineStyle.Dotted } },
       timeScale: {
         borderColor: colours.line,
         timeVisible: true,
@@ -43,6 +43,7 @@ export function LineChart({ label, points, other, kind = 'equity', className }: 
         fixLeftEdge: true,
         fixRightEdge: true,
       },
+      localization: { priceFormatter: (value: number) => money(value, { digits: Math.abs(value) >= 10_000 ? 0 : 2 }) },
       handleScroll: false,
       handleScale: false,
     });

@@ -1,4 +1,4 @@
-import { ColorType, CrosshairMode, type ChartOptions, type DeepPartial } from 'lightweight-charts';
+import { ColorType, CrosshairMode, LineStyle, type ChartOptions, type DeepPartial } from 'lightweight-charts';
 import type { ChartColours } from './theme';
 
 /** Options that all charts share. The attribution is a link of ours beneath the chart: the library's own adds a <style>
@@ -13,7 +13,10 @@ export function chartOptions(colours: ChartColours): DeepPartial<ChartOptions> {
       fontSize: 11,
       attributionLogo: false,
     },
-    grid: { vertLines: { color: colours.line, style: 1 }, horzLines: { color: colours.line, style: 1 } },
+    grid: {
+      vertLines: { color: colours.line, style: LineStyle.Dotted },
+      horzLines: { color: colours.line, style: LineStyle.Dotted },
+    },
     crosshair: { mode: CrosshairMode.Normal },
     rightPriceScale: { borderColor: colours.line },
     timeScale: { borderColor: colours.line, timeVisible: true, secondsVisible: true, rightOffset: 6 },

@@ -83,7 +83,7 @@ function Palette({ close }: { close: () => void }) {
   const commands = useCommands(close);
   const [text, setText] = useState('');
   const [at, setAt] = useState(0);
-  const list = useRef<HTMLUListElement>(null);
+  const list = useRef<HTMLDivElement>(null);
   const found = commands.filter(({ label, hint }) =>
     text
       .toLowerCase()
@@ -123,13 +123,14 @@ function Palette({ close }: { close: () => void }) {
           className="h-11 flex-1 bg-transparent text-sm outline-none placeholder:text-muted"
         />
       </div>
-      <ul ref={list} id="palette-list" role="listbox" aria-label="Commands" className="overflow-y-auto p-1">
+      <div ref={list} id="palette-list" role="listbox" aria-label="Commands" className="overflow-y-auto p-1">
         {found.map((command, index) => (
           // eslint-disable-next-line jsx-a11y/click-events-have-key-events -- the combobox has the keys
-          <li
+          <div
             key={command.id}
             id={`palette-${command.id}`}
             role="option"
+            tabIndex={-1}
             aria-selected={index === chosen}
             onClick={command.run}
             onMouseMove={() => setAt(index)}
@@ -142,9 +143,9 @@ function Palette({ close }: { close: () => void }) {
             <span className="min-w-0 flex-1 truncate">{command.label}</span>
             {command.account !== undefined && <AccountBadge type={command.account} />}
             {command.hint !== undefined && <span className="text-xs text-muted">{command.hint}</span>}
-          </li>
+          </div>
         ))}
-      </ul>
+      </div>
       {found.length === 0 && <p className="px-4 pb-5 text-center text-muted">Nothing is called that.</p>}
     </>
   );

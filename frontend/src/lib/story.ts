@@ -56,7 +56,7 @@ const sentences: Record<string, (data: Data) => string> = {
     const settings = (d['settings'] ?? {}) as Data;
     return `${str(settings, 'strategy_name')} begins to trade ${str(settings, 'asset')}`;
   },
-  OPERATION_UPDATED: (d) => `Settings changed: ${Object.keys((d['changes'] ?? {}) as Data).join(', ')}`,
+  OPERATION_UPDATED: (d) => `Settings changed: ${Object.keys(d['changes'] ?? {}).join(', ')}`,
   OPERATION_PAUSED: (d) => `Paused${because(str(d, 'reason'))}`,
   OPERATION_RESUMED: (d) => `Resumed${because(str(d, 'reason'))}`,
   POSITION_CLOSE_REQUESTED: (d) => `The position is to be closed${because(str(d, 'reason'))}`,

@@ -59,14 +59,18 @@ export function patchMarks(client: QueryClient, marks: ReadonlyMap<string, MarkM
  */
 export class Freshener {
   private readonly dirty = new Map<string, { key: readonly string[]; seq: number }>();
+  private shown = 0;
 
   constructor(private readonly client: QueryClient) {}
 
   note(entry: JournalEntry): void {
     for (const key of changedBy(entry)) this.dirty.set(key.join('/'), { key, seq: entry.sequence_number });
+    // Reads may show an entry before this socket tells of it.
+    if (entry.sequence_number <= this.shown) this.reached(this.shown);
   }
 
   reached(seq: number): void {
+    this.shown = Math.max(this.shown, seq);
     for (const [name, what] of this.dirty) {
       if (what.seq > seq) continue;
       this.dirty.delete(name);

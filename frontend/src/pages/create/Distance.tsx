@@ -6,7 +6,7 @@ export const distanceShape = z
   .object({ type: z.string(), value: z.string().trim() })
   .refine(({ type, value }) => type === '' || (/^\d+(\.\d+)?$/.test(value) && Number(value) > 0), {
     path: ['value'],
-    message: 'Give a number above 0',
+    error: 'Give a number above 0',
   });
 export type DistanceValue = z.infer<typeof distanceShape>;
 

@@ -47,9 +47,11 @@ export function RecoveryChoice({ value, onChange }: RecoveryChoiceProps) {
         {MODES.map((mode) => (
           <label
             key={mode.value}
+            htmlFor={`${id}-${mode.value}`}
             className="flex cursor-pointer gap-2.5 rounded-md border border-line px-3 py-2 hover:border-line-strong has-data-[state=checked]:border-accent has-data-[state=checked]:bg-accent-soft"
           >
             <RadioGroup.Item
+              id={`${id}-${mode.value}`}
               value={mode.value}
               aria-label={mode.title}
               className="mt-0.5 size-4 shrink-0 rounded-full border border-line-strong bg-surface data-[state=checked]:border-[5px] data-[state=checked]:border-accent"

@@ -10,7 +10,7 @@ import { ErrorNote } from '@/ui/States';
 
 const shape = z
   .object({ password: z.string().min(12, 'At least 12 characters'), again: z.string() })
-  .refine(({ password, again }) => password === again, { path: ['again'], message: 'The two are different' });
+  .refine(({ password, again }) => password === again, { path: ['again'], error: 'The two are different' });
 type Values = z.infer<typeof shape>;
 
 interface PasswordFormProps {

@@ -1,5 +1,5 @@
 import { Activity, Plus, Trash2 } from 'lucide-react';
-import { useState, type ReactNode } from 'react';
+import { useState } from 'react';
 import { Problem } from '@/api/problem';
 import { notify } from '@/stores/notices';
 import { AccountBadge, Badge, OrderStatusBadge, SideBadge, StatusBadge, type Tone } from '@/ui/Badge';
@@ -16,6 +16,7 @@ import { Empty, ErrorNote, Loading, Note } from '@/ui/States';
 import { Story } from '@/ui/Story';
 import { Confirms } from './Confirms';
 import { ENTRIES } from './examples';
+import { Line } from './Line';
 
 const kinds: readonly ButtonKind[] = ['primary', 'plain', 'quiet', 'danger', 'dangerQuiet', 'live'];
 const tones: readonly Tone[] = ['neutral', 'good', 'bad', 'warn', 'accent', 'paper'];
@@ -52,15 +53,6 @@ const refusal = new Problem({
   title: 'Conflict',
   detail: 'the position would be 12000 units; at most 10000 are allowed',
 });
-
-function Line({ name, children }: { name: string; children: ReactNode }) {
-  return (
-    <div className="flex items-start gap-2">
-      <span className="mt-1 w-20 shrink-0 text-xs text-muted">{name}</span>
-      <div className="flex flex-wrap items-center gap-2">{children}</div>
-    </div>
-  );
-}
 
 /** Every component, in every state it has. */
 export default function GalleryPage() {

@@ -11,7 +11,6 @@ import { Confirm } from '@/ui/Confirm';
 import { Field, Input, Select } from '@/ui/Field';
 import { ErrorNote, Loading, Note } from '@/ui/States';
 
-
 const SECTION = 'risk_management.';
 const textOf = (value: unknown): string => (value === null ? '' : shown(value));
 
