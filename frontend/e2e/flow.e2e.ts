@@ -11,13 +11,13 @@ describe('the web pages on the real stack', () => {
   let page: Page;
 
   beforeAll(async () => {
-    [browser] = await Promise.all([openBrowser(), stack.start()]);
+    browser = await openBrowser();
+    await stack.start();
     watched = await Watched.open(browser);
     page = watched.page;
   });
   afterAll(async () => {
-    await browser.close();
-    await stack.stop();
+    await Promise.allSettled([browser.close(), stack.stop()]);
   });
 
   const button = (name: string | RegExp) => page.getByRole('button', { name, exact: typeof name === 'string' });
