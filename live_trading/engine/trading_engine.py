@@ -27,7 +27,6 @@ from live_trading.domain.entries import (
     RecoveryCompleted,
     RecoveryStarted,
 )
-from live_trading.domain.errors import InvalidInput
 from live_trading.domain.ids import Kind, derived_id, sequence_of
 from live_trading.domain.operation import OperationSettings
 from live_trading.domain.values import CrashRecoveryMode, OperationStatus, OrderStatus, RecoveryDecision
@@ -172,8 +171,7 @@ class TradingEngine:
 
     async def start(self) -> None:
         """Recover: connect, reconcile, decide. Returns when trading goes on; waits as long as a broker is away at which
-        something of ours is. Raises :class:`InvalidInput` where an open operation's broker is not configured."""
-        self._check_brokers()
+        something of ours is. An operation whose broker is not configured any more is held, and ends no other."""
         state = self.live.ledger.state
         started = self._runtime.clock.monotonic()
         after_crash = not state.stopped
@@ -202,18 +200,6 @@ class TradingEngine:
                 await self._hold_without_broker(operation)
         self._runtime.tasks.start(self._take_commands(), "commands")
         self._runtime.tasks.start(self._look_after(), "limits and marks")
-
-    def _check_brokers(self) -> None:
-        """Refuse to trade without a broker at which an operation is open: nobody would watch its position."""
-        for operation in self.live.ledger.state.operations.values():
-            if operation.status is not OperationStatus.CLOSED and operation.broker not in self.context.sessions:
-                known = ", ".join(sorted(self.context.sessions))
-                raise InvalidInput(
-                    "broker",
-                    f"operation {derived_id(Kind.OPERATION, operation.number)} trades {operation.symbol} at "
-                    f"{operation.broker!r}, which is not configured (there are {known})",
-                    "Add it with live-trading brokers add, or start with --broker and its name",
-                )
 
     def _needed(self) -> set[str]:
         """The brokers at which something of ours is open; all others may come later."""
@@ -318,7 +304,8 @@ class TradingEngine:
         is_held = operation.status not in (OperationStatus.ACTIVE, OperationStatus.PAUSED)
         if operation.broker in self.context.sessions or is_held:
             return
-        detail = f"{operation.broker!r} is none of {', '.join(sorted(self.context.sessions))}: configure it again"
+        known = ", ".join(sorted(self.context.sessions))
+        detail = f"{operation.broker!r} is none of {known}: add it again with live-trading brokers add"
         failed = OperationFailed(reason="its broker is not configured", detail=detail)
         await self.live.append(Draft(failed, derived_id(Kind.OPERATION, operation.number)))
 

@@ -1,7 +1,6 @@
 """Interactive Brokers behind the broker contract, on ib_async's client, over TWS or IB Gateway."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +11,7 @@ from ib_async.contract import Contract, ContractDetails
 from ib_async.objects import BarData
 
 from live_trading.brokers.base import BrokerAdapter, SendGuard
-from live_trading.brokers.errors import Fatal, InDoubt, RateLimited, Retryable
+from live_trading.brokers.errors import InDoubt, RateLimited, Retryable
 from live_trading.brokers.ibkr.connection import Answer, Connection, Settles
 from live_trading.brokers.ibkr.contracts import FUTURES, choose, contract_of, instrument_of
 from live_trading.brokers.ibkr.executions import after, cursor_of
@@ -24,7 +23,7 @@ from live_trading.brokers.ibkr.history import (
     requests_for,
     wanted,
 )
-from live_trading.brokers.ibkr.options import IBKR_CAPABILITIES, IbkrOptions
+from live_trading.brokers.ibkr.options import IBKR_CAPABILITIES, IbkrOptions, account_of_log_in
 from live_trading.brokers.ibkr.orders import KnownOrder, changed_order, new_order
 from live_trading.brokers.ibkr.schedule import next_weekly_login
 from live_trading.brokers.ibkr.wrapper import RequestFailed
@@ -55,8 +54,6 @@ _log = structlog.get_logger(__name__)
 _NO_CONTRACT = 200
 _NO_DATA = 162
 _LOGIN_WARNING = timedelta(hours=24)
-_REAL = re.compile(r"[UFI]\d+")
-"""Accounts that hold real money; those of paper trading begin with a D."""
 
 
 class IbkrBroker(BrokerAdapter):
@@ -112,30 +109,11 @@ class IbkrBroker(BrokerAdapter):
         self._connection = connection
         try:
             await connection.link.open(options.host, options.port, options.client_id)
-            connection.account = self._check_account(connection.link.client.getAccounts())
+            connection.account = account_of_log_in(self.name, options, connection.link.client.getAccounts())
             return await self._synchronise(connection, cursor)
         except BaseException:
             await self.close()
             raise
-
-    def _check_account(self, accounts: Sequence[str]) -> str:
-        """The account to trade, which must be of the kind that the configuration says."""
-        account = self._options.account
-        if account is None:
-            if len(accounts) != 1:
-                raise Fatal(
-                    f"broker {self.name}: the log-in has accounts {', '.join(accounts)}. Set broker.ibkr.account"
-                )
-            account = accounts[0]
-        if account not in accounts:
-            known = ", ".join(accounts[:10])
-            raise Fatal(f"broker {self.name}: there is no account {account}, only {known}. Correct broker.ibkr.account")
-        if _REAL.fullmatch(account) and not self._options.live:
-            raise Fatal(
-                f"broker {self.name}: account {account} holds real money, account_type says PAPER. "
-                "Log in to paper trading, or set broker.ibkr.account_type and confirm_live"
-            )
-        return account
 
     async def _synchronise(self, connection: Connection, cursor: str | None) -> AccountSnapshot:
         """Read the whole state. Positions and the account's values go on being told."""
@@ -145,7 +123,7 @@ class IbkrBroker(BrokerAdapter):
         positions = await connection.positions()
         executions = await connection.executions()
         await link.question(lambda _: link.client.reqAccountUpdates(True, account), "accountUpdates")
-        ended = await connection.completed_orders()
+        ended = await self._ended(connection)
         # Once more: an order or a fill may have come between the questions, and would be in none of the answers.
         orders = await connection.open_orders(everyone=True)
         executions = await connection.executions()
@@ -163,6 +141,16 @@ class IbkrBroker(BrokerAdapter):
             cursor=cursor_of(executions),
             epoch=connection.epoch,
         )
+
+    async def _ended(self, connection: Connection) -> list[KnownOrder]:
+        """Orders that have ended. Some gateways never answer that: it is asked again where it decides something."""
+        try:
+            return await connection.completed_orders()
+        except Retryable as error:
+            if connection.link.lost:
+                raise
+            _log.warning("TWS does not list completed orders", broker=self.name, reason=str(error))
+            return []
 
     def _warn_of_login(self, connection: Connection) -> None:
         """Once a week a person must log in again: say so a day before."""
@@ -335,7 +323,10 @@ class IbkrBroker(BrokerAdapter):
                 left = True
                 link.client.placeOrder(number, contract, order)
             async with asyncio.timeout(self._request_timeout):
-                return [await answer for answer in waiting]
+                entry = await waiting[0]
+                if isinstance(entry, Rejected):
+                    return [entry]  # its protections end with it
+                return [entry, *[await answer for answer in waiting[1:]]]
         except TimeoutError as error:
             cause = f"no answer within {self._request_timeout:g} s"
             raise InDoubt(request.client_order_id, cause) from error

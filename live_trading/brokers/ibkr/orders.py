@@ -8,7 +8,7 @@ from ib_async.order import Order, OrderState
 
 from live_trading.brokers.ibkr.contracts import number, symbol_of
 from live_trading.brokers.types import BrokerOrder, OrderChange, OrderRequest
-from live_trading.domain.values import OrderStatus, OrderType, Side
+from live_trading.domain.values import AssetClass, OrderStatus, OrderType, Side
 
 TYPE_NAMES = {
     OrderType.MARKET: "MKT",
@@ -105,7 +105,7 @@ def new_order(
         account=account,
         transmit=transmit,
         parentId=parent_id,
-        outsideRth=True,
+        outsideRth=request.instrument.asset_class is AssetClass.FUTURE,
     )
     _set_prices(order, request.order_type, request.limit_price, request.stop_price, request.trailing_distance)
     if request.oca_group is not None:
@@ -127,7 +127,7 @@ def changed_order(known: KnownOrder, change: OrderChange) -> Order:
         parentId=known.order.parentId,
         ocaGroup=known.order.ocaGroup,
         ocaType=known.order.ocaType,
-        outsideRth=True,
+        outsideRth=known.contract.secType == "FUT",
     )
     limit = change.limit_price if change.limit_price is not None else before.limit_price
     stop = change.stop_price if change.stop_price is not None else before.stop_price

@@ -83,6 +83,12 @@ class TwsWrapper:
         self.waiting: dict[Any, asyncio.Future[Any]] = {}
         self.results: dict[Any, list[Any]] = {}
 
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        """What TWS tells and we do not use (greeks of an option's data, say) is passed over."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return _passed_over
+
     def expect(self, key: Any) -> "asyncio.Future[Any]":
         """Wait for the answer to a question; of two with the same key one would hang, so they are never concurrent."""
         assert key not in self.waiting, f"{key} is being asked already"
@@ -234,6 +240,10 @@ class TwsWrapper:
         _average: float, count: int,
     ) -> None:  # fmt: skip
         self.handler.on_bar(reqId, second, (opened, high, low, close), volume, count)
+
+
+def _passed_over(*_values: object) -> None:
+    """Nothing."""
 
 
 def make_client(wrapper: TwsWrapper, unreadable: Callable[[str], None]) -> Any:

@@ -41,8 +41,6 @@ from live_trading.runtime import Runtime, failpoint
 SILENCE_LIMIT: Final = 10.0
 """Seconds without a line after which a stream is dead: two of OANDA's heartbeats."""
 _CANDLES: Final = 4_000
-_SEARCHED_BACK: Final = 20_000
-"""How many transactions back an order is looked for that nothing newer tells of."""
 
 
 class OandaBroker(BrokerAdapter):
@@ -269,7 +267,7 @@ class OandaBroker(BrokerAdapter):
             await session.catch_up()
             if order is not None:
                 return Found(await self._as_it_is(order))
-            found = session.fold.find(client_order_id) or await self._look_back(client_order_id)
+            found = session.fold.find(client_order_id) or (await session.past()).find(client_order_id)
             if found is not None:
                 return Found(found)
         except (Retryable, Refusal, KeyError, ValueError) as error:
@@ -293,28 +291,11 @@ class OandaBroker(BrokerAdapter):
         fold = self._fold
         known = fold.order(client_id) if client_id is not None else None
         if known is None or known.id != str(order["id"]):
-            fold = await self._replayed(int(order["id"]))
+            fold = await self._connected().replayed(int(order["id"]), fold.applied)
             known = fold.order(client_id) if client_id is not None else None
         if known is None:
             raise Retryable(f"broker {self.name}: the transactions of order {order['id']} cannot be read")
         return fold.told(known, order)
-
-    async def _replayed(self, first: int) -> AccountFold:
-        """The account's transactions from ``first`` on, and those of their trades, folded on their own."""
-        history, last = self._connected().history, self._fold.applied
-        found = await history.between(first, last)
-        trades = [int(each["tradeID"]) for each in found if "tradeID" in each and str(each["type"]).endswith("_ORDER")]
-        if earlier := [trade for trade in trades if trade < first]:
-            found = await history.between(min(earlier), first - 1) + found
-        fold = AccountFold(self._fold.currency)
-        for transaction in found:
-            fold.take(transaction)
-        return fold
-
-    async def _look_back(self, client_order_id: str) -> BrokerOrder | None:
-        """Look through older transactions: for a protection that never came to be an order of its own, say."""
-        first = max(1, self._fold.applied - _SEARCHED_BACK + 1)
-        return (await self._replayed(first)).find(client_order_id)
 
     async def executions_since(self, cursor: str | None) -> tuple[Sequence[Execution], str]:
         session = self._connected()

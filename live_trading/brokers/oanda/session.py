@@ -35,6 +35,8 @@ from live_trading.runtime import Runtime, failpoint
 _log = structlog.get_logger(__name__)
 
 _LOOK_SECONDS: Final = 0.25
+_SEARCHED_BACK: Final = 20_000
+"""How many transactions back an order is looked for that nothing newer tells of."""
 _MOVE_MONEY: Final = ("ORDER_FILL", "TRANSFER_FUNDS", "DAILY_FINANCING")
 
 T = TypeVar("T")
@@ -74,6 +76,8 @@ class Session:
         self._news = asyncio.Event()
         self._heard = 0.0
         self._catching_up = asyncio.Lock()
+        self._began = 0
+        self._past: AccountFold | None = None
 
     async def open(self, cursor: str | None) -> AccountSnapshot:
         """Read the account, open the stream, and read what happened in between."""
@@ -82,7 +86,7 @@ class Session:
         after = self.history.number(cursor, last)
         told = details["account"]
         missed = await self.history.between(after + 1, last, "ORDER_FILL")
-        self.fold = AccountFold.of(told, last)
+        self.fold, self._began = AccountFold.of(told, last), last
         await self._measure_pending(last)
         working = tuple(self.fold.working())
         await self._open_stream()
@@ -234,6 +238,23 @@ class Session:
                 if int(transaction["id"]) > self.fold.applied:
                     self._apply(transaction)
             self.fold.applied = max(self.fold.applied, last)
+
+    async def past(self) -> AccountFold:
+        """The account's newest transactions of before this connection, folded on their own; read once."""
+        if self._past is None:
+            self._past = await self.replayed(self._began - _SEARCHED_BACK + 1, self._began)
+        return self._past
+
+    async def replayed(self, first: int, last: int) -> AccountFold:
+        """Transactions ``first`` to ``last``, and what their trades began with, folded on their own."""
+        found = await self.history.between(first, last)
+        trades = [int(each["tradeID"]) for each in found if "tradeID" in each and str(each["type"]).endswith("_ORDER")]
+        if earlier := [trade for trade in trades if trade < first]:
+            found = await self.history.between(min(earlier), first - 1) + found
+        fold = AccountFold(self.fold.currency)
+        for transaction in found:
+            fold.take(transaction)
+        return fold
 
     async def _watch(self) -> None:
         """Notice that the stream says nothing any more, though it is not closed."""

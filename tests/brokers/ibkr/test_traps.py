@@ -152,6 +152,22 @@ async def test_message_that_cannot_be_decoded_ends_the_connection(
     logger.handlers = handlers
 
 
+async def test_message_that_we_do_not_use_is_passed_over(gateway: Gateway) -> None:
+    broker, tape = await gateway.connected()
+    assert broker._connection is not None
+    client = broker._connection.link.client
+    for message in (
+        ["21", "7", "13", "0", "0.2", "0.5", "1", "0", "0.1", "0.1", "-0.1", "100"],  # an option's greeks
+        ["45", "6", "7", "49", "0"],  # a generic tick
+        ["46", "6", "7", "32", "K"],  # a tick of text
+        ["58", "1", "7", "1"],  # the kind of market data
+        ["107", "0", ""],  # about the user
+    ):
+        client.decoder.interpret(message)
+    await broker.place(order())
+    await tape.has(ExecutionReport)
+
+
 async def test_silent_peer_is_noticed_within_ten_seconds(gateway: Gateway) -> None:
     broker, tape = await gateway.connected(silence_limit=8.0)
     await tape.has(MarketTime)

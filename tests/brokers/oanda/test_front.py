@@ -106,6 +106,47 @@ async def test_package_of_oandas_reads_candles_prices_and_transactions_and_strea
     assert (kind, beat.lastTransactionID) == ("transaction.TransactionHeartbeat", "4")
 
 
+async def test_package_of_oandas_protects_and_closes_what_is_open(stage: Stage) -> None:
+    api = context(stage)
+    await ask(api.order.market, ACCOUNT, instrument="EUR_USD", units=1000)
+    (trade,) = (await ask(api.trade.list_open, ACCOUNT)).get("trades", 200)
+    set_up = await ask(
+        api.trade.set_dependent_orders,
+        ACCOUNT,
+        trade.id,
+        stopLoss=v20.transaction.StopLossDetails(price="1.09000"),
+        trailingStopLoss=v20.transaction.TrailingStopLossDetails(distance="0.00500"),
+    )
+    assert set_up.get("stopLossOrderTransaction", 200).price == 1.09
+    moved = await ask(
+        api.trade.set_dependent_orders, ACCOUNT, trade.id, stopLoss=v20.transaction.StopLossDetails(price="1.09500")
+    )
+    assert moved.get("stopLossOrderCancelTransaction", 200).reason == "CLIENT_REQUEST_REPLACED"
+    found = (await ask(api.trade.get, ACCOUNT, trade.id)).get("trade", 200)
+    assert (found.stopLossOrder.price, found.trailingStopLossOrder.trailingStopValue) == (1.095, 1.095)
+    half = await ask(api.trade.close, ACCOUNT, trade.id, units="400")
+    assert half.get("orderFillTransaction", 200).tradeReduced.units == -400.0
+    closed = await ask(api.position.close, ACCOUNT, "EUR_USD", longUnits="ALL")
+    assert closed.get("longOrderFillTransaction", 200).units == -600.0
+    assert stage.held() == 0
+    assert stage.exchange.open_orders(ACCOUNT) == []
+    again = await ask(api.position.close, ACCOUNT, "EUR_USD", longUnits="ALL")
+    assert (again.status, again.body["errorCode"]) == (400, "CLOSEOUT_POSITION_DOESNT_EXIST")
+
+
+async def test_orders_that_only_reduce_never_turn_a_position_around(stage: Stage) -> None:
+    api = context(stage)
+    await ask(api.order.market, ACCOUNT, instrument="EUR_USD", units=1000)
+    stop = await ask(
+        api.order.stop, ACCOUNT, instrument="EUR_USD", units=-1000, price="1.09000", positionFill="REDUCE_ONLY"
+    )
+    assert stop.status == 201
+    await ask(api.order.market, ACCOUNT, instrument="EUR_USD", units=-700)
+    stage.quote("1.08990", "1.09010")
+    assert stage.held() == 0
+    assert stage.exchange.open_orders(ACCOUNT) == []
+
+
 async def test_times_are_given_in_seconds_where_that_is_asked_for(stage: Stage) -> None:
     api = context(stage, datetime_format="UNIX")
     found = (await ask(api.transaction.get, ACCOUNT, "1")).get("transaction", 200)

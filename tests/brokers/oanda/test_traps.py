@@ -238,13 +238,21 @@ async def test_heartbeats_come_every_five_seconds_unless_told_otherwise() -> Non
     assert (HEARTBEAT_SECONDS, SILENCE_LIMIT) == (5.0, 10.0)
 
 
-async def test_heartbeat_that_knows_of_a_later_transaction_has_it_read_back(stage: Stage) -> None:
+async def test_21_fill_left_out_by_a_healthy_stream_is_read_back_and_an_exit_for_it_only_reduces(stage: Stage) -> None:
     broker, tape = await stage.connected()
-    stage.fault(FaultKind.LOSE_FILLS)
-    request = order()
+    request = bracket()
     await broker.place(request)
-    (execution,) = await tape.has(ExecutionReport, timeout=PATIENCE)
-    assert execution.client_order_id == request.client_order_id
+    await tape.has(ExecutionReport, timeout=PATIENCE)
+    _, cursor = await broker.executions_since(None)
+    stage.fault(FaultKind.LOSE_FILLS)
+    stage.quote("1.08990", "1.09010")
+    late = await broker.place(order(side=Side.SELL, oca_group=request.attached[0].oca_group))
+    assert isinstance(late, Rejected), "the stop has closed it: there is nothing to reduce"
+    assert stage.held() == 0
+    loss = request.attached[0].client_order_id
+    await tape.has(ExecutionReport, timeout=PATIENCE, client_order_id=loss)
+    assert not tape.all(Disconnected)
+    assert [known.client_order_id for known in (await broker.executions_since(cursor))[0]] == [loss]
 
 
 async def test_cursor_is_the_last_transaction_and_nothing_is_told_twice_across_connections(stage: Stage) -> None:

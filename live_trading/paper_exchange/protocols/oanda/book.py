@@ -244,6 +244,11 @@ class AccountBook:
         found = (self._open[trade_id] for trade_id in sorted(self._open))
         return [trade for trade in found if instrument in (None, trade.instrument)]
 
+    def reducible(self, instrument: str, units: Decimal) -> Decimal:
+        """How much of ``units`` would close something; without a sign."""
+        against = (trade.units for trade in self.open_trades(instrument) if trade.units * units < 0)
+        return min(abs(units), abs(sum(against, ZERO)))
+
     def dependents(self, trade: Trade) -> dict[str, Order]:
         """The orders that wait to close a trade, by their kind."""
         return {order.type: order for order in self._pending.values() if order.trade_id == trade.id}

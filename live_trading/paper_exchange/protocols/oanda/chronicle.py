@@ -112,14 +112,18 @@ class Chronicle:
         return self._end_step()
 
     def after_step(self) -> None:
-        """Let trades take their protections with them, and protections cover no more than their trade."""
+        """Let trades take their protections with them, and orders that only reduce cover no more than there is."""
         unwanted, self._unwanted = self._unwanted, []
         for account, core_id in unwanted:
             self._exchange.cancel(account, core_id, "LINKED_TRADE_CLOSED")
         for account, book in self.books.items():
             for order in book.pending():
-                if order.trade_id is not None and order.core_id is not None:
+                if order.core_id is None:
+                    continue
+                if order.trade_id is not None:
                     self._fit(account, order.core_id, abs(book.trades[order.trade_id].units))
+                elif order.body.get("positionFill") == "REDUCE_ONLY":
+                    self._fit(account, order.core_id, book.reducible(order.body["instrument"], order.units))
 
     def _fit(self, account: str, core_id: int, units: Decimal) -> None:
         known = self._exchange.engine.orders[core_id]

@@ -70,7 +70,10 @@ class OrderReader:
         if fill not in _FILLS:
             raise Reject("POSITION_FILL_INVALID")
         if fill == "REDUCE_ONLY":
-            units = self._reducing(request["instrument"], units, now=kind == "MARKET")
+            left = self._book.reducible(request["instrument"], units)
+            if not left:
+                raise CancelledAtOnce("POSITION_CLOSEOUT_FAILED")
+            units = left if units > 0 else -left
         fields: Json = {"type": kind, "timeInForce": in_force, "positionFill": fill}
         self._keep(request, fields, "clientExtensions", "tradeClientExtensions", "gtdTime")
         if in_force == "GTD":
@@ -112,15 +115,6 @@ class OrderReader:
         if abs(units) > listing.max_quantity:
             raise Reject("UNITS_LIMIT_EXCEEDED")
         return units
-
-    def _reducing(self, instrument: str, units: Decimal, *, now: bool) -> Decimal:
-        """What of ``units`` can reduce the position; an order that waits is looked at when it trades."""
-        held = sum((trade.units for trade in self._book.open_trades(instrument)), Decimal(0))
-        if held * units >= 0:
-            if now:
-                raise CancelledAtOnce("POSITION_CLOSEOUT_FAILED")
-            return units
-        return units if abs(units) <= abs(held) else -held
 
     def _prices(
         self, kind: str, listing: Listing, side: Side, request: Json, fields: Json
