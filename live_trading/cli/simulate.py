@@ -14,7 +14,8 @@ from live_trading.cli.exits import Exit
 from live_trading.cli.shell import Answer, Shell
 from live_trading.cli.simulate_stories import explored, told
 from live_trading.domain.errors import InvalidInput
-from live_trading.simulation.campaign import Hunt, Tally, Verdict, hunt_all, run_many, silence
+from live_trading.simulation.campaign import Tally, Verdict, run_many, silence
+from live_trading.simulation.hunting import Hunt, hunt_all
 from live_trading.simulation.plans import Plan, plan
 from live_trading.simulation.shrink import shrink
 from live_trading.simulation.swarm import Judgement, run, story
@@ -109,20 +110,19 @@ def _one(judged: Judgement) -> Answer:
 def _hunted(seeds: int, jobs: int | None) -> Answer:
     def on_hunt(hunt: Hunt) -> None:
         if sys.stderr.isatty():
-            print(f"{hunt.mutant}: {hunt.seeds or 'not caught'}", file=sys.stderr)
+            print(f"{hunt.mutant}: {hunt.caught_in or 'not caught'}", file=sys.stderr)
 
     hunts = hunt_all(seeds, jobs, on_hunt)
     data = {"mutants": [asdict(hunt) for hunt in hunts]}
-    missed = [hunt.mutant for hunt in hunts if hunt.seeds is None]
+    missed = [hunt.mutant for hunt in hunts if not hunt.is_caught]
 
     def show(console: Console) -> None:
-        table = Table(title="Bugs put in on purpose", title_justify="left")
-        for column in ("bug", "seeds", "caught by"):
-            table.add_column(column, overflow="fold")
+        console.print("| bug | caught in | by |\n| --- | --- | --- |", markup=False)
         for hunt in hunts:
-            table.add_row(hunt.what, str(hunt.seeds or f"not in {seeds}"), hunt.caught_by[:120])
-        console.print(table)
-        console.print(f"{len(hunts) - len(missed)} of {len(hunts)} caught")
+            caught = f"`{hunt.caught_in.removeprefix('live-trading simulate ')}`" if hunt.is_caught else "not caught"
+            row = (hunt.what, caught, hunt.caught_by[:120])
+            console.print(f"| {' | '.join(row)} |", markup=False, soft_wrap=True)
+        console.print(f"\n{len(hunts) - len(missed)} of {len(hunts)} caught")
 
     return Answer(data, show, Exit.FAILED if missed else Exit.OK)
 

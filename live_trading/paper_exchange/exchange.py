@@ -144,7 +144,10 @@ class SimulatedExchange:
         self._listeners: list[Listener] = []
         self._chroniclers: list[Chronicler] = []
         self._held: list[tuple[float, Executed]] = []
+        self._late: list[tuple[float, Executed | OrderChanged]] = []
+        """What nobody is told of yet, and when it is; in order."""
         self._hidden_until: dict[int, float] = {}
+        self._untold_until: dict[int, float] = {}
         self._market_faults = False
         self._ended = False
         self._epoch = 0
@@ -299,7 +302,12 @@ class SimulatedExchange:
     def executions_after(self, account: str, number: int) -> tuple[list[Execution], int]:
         """What happened after the cursor ``number``, and the new cursor."""
         ledger = self.engine.accounts[account]
-        return ledger.after(number), ledger.last_number
+        fills = [notice.execution for _, notice in self._late if isinstance(notice, Executed)]
+        late = [row.number for row in fills if row.account == account]
+        if not late:
+            return ledger.after(number), ledger.last_number
+        last = max(number, min(late) - 1)
+        return [row for row in ledger.after(number) if row.number <= last], last
 
     def positions(self, account: str) -> list[Position]:
         return self.engine.accounts[account].positions()
@@ -359,6 +367,9 @@ class SimulatedExchange:
     def _tell(self, effect: Effect, now: float) -> None:
         if isinstance(effect, ExecutionAmended) or (isinstance(effect, OrderChanged) and not effect.told):
             return
+        if isinstance(effect, OrderChanged) and (until := self._untold_until.get(effect.order.order_id, 0.0)) > now:
+            self._late.append((until, effect))
+            return
         if not isinstance(effect, Executed):
             self._publish(effect)
             return
@@ -369,14 +380,23 @@ class SimulatedExchange:
         if (fault := self.faults.take(FaultKind.REORDER_FILLS, about)) is not None:
             self._held.append((now + fault.seconds, effect))
             return
+        fault = self.faults.take(FaultKind.LATE_FILLS, about)
+        waits = [at for at, notice in self._late if isinstance(notice, Executed)]  # fills come late in their order
+        due = max(
+            *waits, self._untold_until.get(row.order_id, 0.0), now + (0.0 if fault is None else fault.seconds), now
+        )
+        if due > now:
+            self._late.append((due, effect))
+            return
         self._publish(effect)
         if self.faults.take(FaultKind.DUPLICATE_FILLS, about) is not None:
             self._publish(effect)
 
     def _release_held(self, now: float) -> None:
         """Tell the fills that a fault has held back, once they are due."""
-        due = [notice for at, notice in self._held if at <= now]
+        due = [notice for at, notice in (*self._held, *self._late) if at <= now]
         self._held = [(at, notice) for at, notice in self._held if at > now]
+        self._late = [(at, notice) for at, notice in self._late if at > now]
         for notice in due:
             self._publish(notice)
 
@@ -393,10 +413,13 @@ class SimulatedExchange:
     def _hide(self, answer: Accepted) -> None:
         """Let a fault make an accepted order invisible for a while."""
         order = answer.order
-        fault = self.faults.take(FaultKind.HIDE_ORDERS, (order.client_order_id, order.symbol))
-        if fault is not None:
+        about, now = (order.client_order_id, order.symbol), self.clock.monotonic()
+        if (fault := self.faults.take(FaultKind.HIDE_ORDERS, about)) is not None:
             for hidden in (order, *answer.attached):
-                self._hidden_until[hidden.order_id] = self.clock.monotonic() + fault.seconds
+                self._hidden_until[hidden.order_id] = now + fault.seconds
+        if (fault := self.faults.take(FaultKind.LATE_ORDERS, about)) is not None:
+            for hidden in (order, *answer.attached):
+                self._hidden_until[hidden.order_id] = self._untold_until[hidden.order_id] = now + fault.seconds
 
     def _visible(self, order_id: int) -> bool:
         until = self._hidden_until.get(order_id)

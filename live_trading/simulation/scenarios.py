@@ -8,6 +8,7 @@ from decimal import Decimal
 from hashlib import sha256
 
 from live_trading.domain.values import OrderPurpose, Side
+from live_trading.paper_exchange.faults import Fault, FaultKind
 from live_trading.simulation.play import Play, Story
 from live_trading.simulation.world import ACCOUNT
 
@@ -262,6 +263,29 @@ async def _fill_taken_back(play: Play) -> None:
     await play.until(lambda: play.operation.quantity == 900)
 
 
+async def _move_unanswered(play: Play) -> None:
+    """A person moves the stop, and the request is lost on its way: it is moved all the same."""
+    far = {"stop_loss_value": "0.05", "emergency_stop_loss_pct": "0.9"}
+    await play.create(strategy_config=_LONG, crash_recovery_mode="RESUME", **far)
+    await play.until(play.holds)
+    price = Decimal("1.05000")
+    play.world.exchange.faults.add(Fault(FaultKind.DROP_BEFORE_ACCEPT, operation="modify"))
+    moved = await play.do("move_protection", operation_id=play.operation_id, kind="STOP_LOSS", price=str(price))
+    await play.until(lambda: moved.refused or _stop_price(play) == price)
+
+
+async def _late_fill(play: Play) -> None:
+    """An entry is cancelled when it is filled, in part or whole, and the broker says so only later."""
+    play.world.exchange.faults.add(Fault(FaultKind.LATE_FILLS, seconds=5))
+    await play.create(strategy_config=_LONG, crash_recovery_mode="RESUME", emergency_stop_loss_pct="0.9")
+    account = play.world.exchange.engine.accounts[ACCOUNT]
+    await play.until(lambda: account.last_number > 0)
+    for order in list(play.operation.orders.values()):
+        if order.purpose is OrderPurpose.ENTRY:
+            await play.do("cancel_order", client_order_id=order.client_order_id)
+    await play.until(play.holds)
+
+
 async def _retention(play: Play) -> None:
     """Somebody has sealed a stretch of the journal into a file: the journal vouches for it, once."""
     await play.create(strategy_config=_LONG, crash_recovery_mode="RESUME", emergency_stop_loss_pct="0.9")
@@ -307,6 +331,8 @@ SCENARIOS: dict[str, Story] = {
         _trade_by_hand_adopted,
         _trade_by_hand_flattened,
         _fill_taken_back,
+        _move_unanswered,
+        _late_fill,
         _retention,
     )
 }
