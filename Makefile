@@ -1,6 +1,6 @@
 # Every target sets up what it needs in .venv first; a second run finds it done.
 .DEFAULT_GOAL := help
-.PHONY: help setup web web-dev web-types test-web test-components test-browser screenshots run test test-crash-full chaos chaos-nightly api-nightly check bench lock format clean
+.PHONY: help setup web web-dev web-types test-web test-components test-browser screenshots run test simulate-nightly test-crash-full chaos chaos-nightly api-nightly check bench lock format clean
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 export PYTHON
@@ -41,6 +41,11 @@ test-browser: setup ## the web pages in Chromium against the real stack
 screenshots: setup ## take the pictures in docs/ui anew
 	@scripts/setup_web.sh browser
 	@cd frontend && SCREENSHOTS=$(CURDIR)/docs/ui npx --no-install vitest run --project e2e e2e/pictures.e2e.ts
+
+simulate-nightly: setup ## 100,000 simulated worlds, every pair of deaths in every story, every bug on purpose; hours of it
+	@.venv/bin/live-trading simulate --exhaustive --pairs $(ARGS)
+	@.venv/bin/live-trading simulate --mutants --seeds 60 $(ARGS)
+	@.venv/bin/live-trading simulate --seeds 100000 $(ARGS)
 
 test-crash-full: setup ## kill engines and mongod at every single moment; hours of it
 	@$(PY) -m pytest -m crash_full -s $(ARGS)

@@ -11,20 +11,28 @@ describe('the web pages on the real stack', () => {
   let page: Page;
 
   beforeAll(async () => {
-    [browser] = await Promise.all([openBrowser(), stack.start()]);
+    browser = await openBrowser();
+    await stack.start();
     watched = await Watched.open(browser);
     page = watched.page;
   });
   afterAll(async () => {
-    await browser.close();
-    await stack.stop();
+    await Promise.allSettled([browser.close(), stack.stop()]);
   });
 
   const button = (name: string | RegExp) => page.getByRole('button', { name, exact: typeof name === 'string' });
   const dialog = () => page.getByRole('dialog');
+  /** Take the second step. What a loaded machine has refused for a moment (stale prices) is asked again. */
   const confirm = async (name: string) => {
-    await dialog().getByRole('button', { name, exact: true }).click();
-    await dialog().waitFor({ state: 'hidden' });
+    await until(async () => {
+      if (!(await dialog().isVisible())) return true;
+      const step = dialog().getByRole('button', { name, exact: true });
+      const alert = dialog().getByRole('alert');
+      const refused = (await alert.count()) > 0 ? await alert.innerText({ timeout: 1000 }) : '';
+      if (await step.isEnabled({ timeout: 1000 })) await step.click({ timeout: 5000 });
+      if (refused !== '') throw new Error(refused);
+      return false;
+    }, `${name} to be done`);
   };
   const entries = async (type: string): Promise<number> => {
     const api = await Api.logIn(stack.address, 'admin', PASSWORD);

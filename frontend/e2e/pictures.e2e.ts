@@ -88,7 +88,8 @@ describe('every page, light and dark, on a desk and in the hand', () => {
   const quick = { fast_period: 3, slow_period: 8, momentum_period: 3, rsi_period: 7, overbought: 90 };
 
   beforeAll(async () => {
-    [browser] = await Promise.all([openBrowser(), stack.start()]);
+    browser = await openBrowser();
+    await stack.start();
     let api = await Api.logIn(stack.address, 'admin', stack.firstPassword);
     await api.call('PUT', '/api/users/admin', { password: PASSWORD });
     api = await Api.logIn(stack.address, 'admin', PASSWORD);
@@ -143,8 +144,7 @@ describe('every page, light and dark, on a desk and in the hand', () => {
     if ((await open()) === undefined) await trade();
   }, 300_000);
   afterAll(async () => {
-    await browser.close();
-    await stack.stop();
+    await Promise.allSettled([browser.close(), stack.stop()]);
   });
 
   it.each(looks)(
