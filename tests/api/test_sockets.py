@@ -173,7 +173,7 @@ def test_client_that_does_not_read_is_dropped_with_a_reason_and_others_hear_ever
                 address, written = f"/api/operations/{operation}/notes", 0
                 while dropped not in metrics.get("/metrics").text:
                     for _ in range(20):
-                        client.post(address, json={"text": "x" * 4000})
+                        client.post(address, json={"text": "𝕏" * 4000})
                         written += 1
                     assert written < 5_000, "it was not dropped"
                 goal.append(client.post(address, json={"text": "the last"}).json()["sequence_number"])
