@@ -22,6 +22,7 @@ from live_trading.domain.errors import InvalidInput
 from live_trading.domain.values import AccountType, OperationStatus
 from live_trading.models import commands
 from live_trading.models.secret_box import SecretBox
+from live_trading.projections.documents import OPERATIONS
 from live_trading.runtime import Clock, IdSource
 
 BROKER_CONFIGURATIONS: Final = "broker_configurations"
@@ -260,7 +261,7 @@ class BrokerConfigurations:
         )
 
     async def _refuse_in_use(self, name: str, why: str) -> None:
-        in_use = await self._database["operations"].find_one(
+        in_use = await self._database[OPERATIONS].find_one(
             {"broker": name, "status": {"$ne": OperationStatus.CLOSED.value}}
         )
         if in_use is not None:

@@ -15,6 +15,7 @@ from live_trading.models.broker_configurations import (
     UnknownBroker,
 )
 from live_trading.models.secret_box import SecretBox
+from live_trading.projections.documents import OPERATIONS
 from live_trading.runtime import Runtime
 from tests.projections.histories import Database
 
@@ -104,11 +105,11 @@ async def test_names_are_unique_and_unknown_ones_refused(kept: BrokerConfigurati
 
 async def test_configuration_that_open_operations_name_stays(kept: BrokerConfigurations, database: Database) -> None:
     await kept.add(oanda(), "user:anna")
-    await database["operations"].insert_one({"broker": "practice", "status": "paused"})
+    await database[OPERATIONS].insert_one({"broker": "practice", "status": "paused"})
     for change in (kept.remove("practice", "a"), kept.change("practice", BrokerChange(is_active=False), "a")):
         with pytest.raises(InvalidInput, match="open operations"):
             await change
-    await database["operations"].update_many({}, {"$set": {"status": "closed"}})
+    await database[OPERATIONS].update_many({}, {"$set": {"status": "closed"}})
     await kept.remove("practice", "user:anna")
 
 
