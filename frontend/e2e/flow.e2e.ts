@@ -53,6 +53,7 @@ describe('the web pages on the real stack', () => {
     await button('8 hours').click();
     await button('1 min').click();
     await page.getByLabel('Acts when this one closes').selectOption('8 hours');
+    await page.getByLabel('Stop', { exact: true }).selectOption('PERCENTAGE');
     await button(/Start trading on paper/).click();
     await dialog().getByTitle('Paper account: no real money').waitFor();
     await confirm('Start');
