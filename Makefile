@@ -1,6 +1,6 @@
 # Every target sets up what it needs in .venv first; a second run finds it done.
 .DEFAULT_GOAL := help
-.PHONY: help setup web web-dev web-types test-web test-components test-browser screenshots run test test-crash-full chaos chaos-nightly api-nightly check bench lock format clean
+.PHONY: help setup web web-dev web-types test-web test-components test-trading test-browser screenshots run test test-crash-full chaos chaos-nightly api-nightly check bench lock format clean
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 export PYTHON
@@ -33,6 +33,11 @@ test-web: test-components test-browser ## the web pages' tests alone
 test-components: ## the web pages' components and live data, in jsdom
 	@scripts/setup_web.sh modules
 	@cd frontend && npx --no-install vitest run --project unit
+
+test-trading: setup ## in Chromium: from the wizard to a trade by hand, its stop moved, paused and resumed
+	@scripts/setup_web.sh browser
+	@cd frontend && npx --no-install vitest run --project e2e --bail 1 e2e/flow.e2e.ts \
+		-t 'a_new_user|a_trade_by_hand|a_stop_is_moved|an_operation_is_paused'
 
 test-browser: setup ## the web pages in Chromium against the real stack
 	@scripts/setup_web.sh browser

@@ -79,8 +79,11 @@ async function settled(page: Page): Promise<void> {
     async () => (await page.getByRole('status', { name: 'Loading' }).count()) === 0,
     'everything to be loaded',
   );
-  const [inner, outer] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
-  expect(inner, 'the page scrolls sideways').toBeLessThanOrEqual(outer ?? 0);
+  const [inner, outer] = await page.evaluate((): [number, number] => [
+    document.documentElement.scrollWidth,
+    window.innerWidth,
+  ]);
+  expect(inner, 'the page scrolls sideways').toBeLessThanOrEqual(outer);
 }
 
 describe('every page, light and dark, on a desk and in the hand', () => {
