@@ -1,6 +1,6 @@
 # Every target sets up what it needs in .venv first; a second run finds it done.
 .DEFAULT_GOAL := help
-.PHONY: help setup web web-dev web-types test-web test-components test-trading test-browser screenshots run test test-crash-full chaos chaos-nightly api-nightly check bench lock format clean
+.PHONY: help setup web web-dev web-types test-web test-components test-browser test-browser-full screenshots run test simulate-nightly test-crash-full chaos chaos-nightly api-nightly check bench lock format clean
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 export PYTHON
@@ -28,24 +28,29 @@ run: setup web ## start the engine; BROKER=ibkr or oanda in that protocol; ARGS=
 test: setup ## run every test; with ARGS="…" only what they tell pytest
 	@$(if $(ARGS),$(PY) -m pytest $(ARGS),scripts/test.sh)
 
-test-web: test-components test-browser ## the web pages' tests alone
+test-web: test-components test-browser-full ## the web pages' tests alone
 
 test-components: ## the web pages' components and live data, in jsdom
 	@scripts/setup_web.sh modules
 	@cd frontend && npx --no-install vitest run --project unit
 
-test-trading: setup ## in Chromium: from the wizard to a trade by hand, its stop moved, paused and resumed
+test-browser: setup ## in Chromium on the real stack: from the wizard to a trade by hand, its stop moved, paused, resumed
 	@scripts/setup_web.sh browser
 	@cd frontend && npx --no-install vitest run --project e2e --bail 1 e2e/flow.e2e.ts \
 		-t 'a_new_user|a_trade_by_hand|a_stop_is_moved|an_operation_is_paused'
 
-test-browser: setup ## the web pages in Chromium against the real stack
+test-browser-full: setup ## the whole of it: every page with axe, an engine that is killed, what the pages cost
 	@scripts/setup_web.sh browser
-	@cd frontend && npx --no-install vitest run --project e2e --bail 1
+	@cd frontend && npx --no-install vitest run --project e2e
 
 screenshots: setup ## take the pictures in docs/ui anew
 	@scripts/setup_web.sh browser
 	@cd frontend && SCREENSHOTS=$(CURDIR)/docs/ui npx --no-install vitest run --project e2e e2e/pictures.e2e.ts
+
+simulate-nightly: setup ## 100,000 simulated worlds, every pair of deaths in every story, every bug on purpose; hours of it
+	@.venv/bin/live-trading simulate --exhaustive --pairs $(ARGS)
+	@.venv/bin/live-trading simulate --mutants --seeds 60 $(ARGS)
+	@.venv/bin/live-trading simulate --seeds 100000 $(ARGS)
 
 test-crash-full: setup ## kill engines and mongod at every single moment; hours of it
 	@$(PY) -m pytest -m crash_full -s $(ARGS)

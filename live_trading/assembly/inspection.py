@@ -95,7 +95,7 @@ async def plan_recovery(
 
 async def _prices(ledger: Ledger, broker: BrokerAdapter, clock: Clock, patience: float) -> dict[str, TrustedPrice]:
     """A fresh price of each symbol that something is held of, as far as they come within ``patience`` seconds."""
-    wanted = {op.symbol: Instrument.model_validate(op.instrument) for op in open_operations(ledger)}
+    wanted = {op.symbol: Instrument.model_validate(op.instrument) for op in open_operations(ledger, broker.name)}
     found: dict[str, TrustedPrice] = {}
     if not wanted:
         return found

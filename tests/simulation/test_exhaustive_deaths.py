@@ -8,6 +8,7 @@ one in the recovery from it; at every other broker a fixed share of the single d
 import os
 import shlex
 import signal
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -27,9 +28,11 @@ A_SHARE = Search(singles=12)
 
 
 @pytest.mark.timeout(3600)
-def test_a_death_at_every_effect_and_another_in_the_recovery_change_nothing_in_the_end() -> None:
+def test_a_death_at_every_effect_and_another_in_the_recovery_change_nothing_in_the_end(
+    told: Callable[[str], None],
+) -> None:
     tried = run_all([(case, EVERY_DEATH if case.broker == PLAIN else A_SHARE) for case in cases()])
-    print(f"\n{summary(tried)}")
+    told(summary(tried))
     assert {repeat(each.case, deaths): each.failures[deaths] for each in tried for deaths in each.failures} == {}
     plain = [each for each in tried if each.case.broker == PLAIN]
     assert [each.case.scenario for each in plain] == list(SCENARIOS)

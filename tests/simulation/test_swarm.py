@@ -1,6 +1,7 @@
 """Random worlds with random mixes of faults: the journal, the broker, the market, clocks, hands, and deaths."""
 
 import os
+from collections.abc import Callable
 
 import pytest
 
@@ -10,14 +11,14 @@ from live_trading.simulation.plans import KINDS, plan
 from live_trading.simulation.shrink import shrink
 from live_trading.simulation.swarm import run, story
 
-SEEDS = int(os.environ.get("LIVE_TRADING_SEEDS", "200"))
+SEEDS = int(os.environ.get("LIVE_TRADING_SEEDS", "1000"))
 
 
 @pytest.mark.timeout(3600)
-def test_whatever_goes_wrong_everything_that_must_hold_holds_in_the_end() -> None:
+def test_whatever_goes_wrong_everything_that_must_hold_holds_in_the_end(told: Callable[[str], None]) -> None:
     tally = run_many(range(1, SEEDS + 1))
-    print(f"\n{tally.worlds} worlds, {tally.engines} engines, {tally.deaths} deaths, {tally.entries} entries")
-    print(", ".join(f"{kind} {times}" for kind, times in sorted(tally.happened.items())))
+    told(f"{tally.worlds:,} seeds, {tally.engines:,} engines, {tally.deaths:,} deaths, {tally.entries:,} entries")
+    told(", ".join(f"{kind.replace('_', ' ')} {times:,}" for kind, times in sorted(tally.happened.items())))
     assert tally.failures == {}
     assert {kind.partition(":")[0] for kind in tally.happened} == set(KINDS), "everything there is was tried"
 
