@@ -53,6 +53,7 @@ describe('the web pages on the real stack', () => {
     await button('8 hours').click();
     await button('1 min').click();
     await page.getByLabel('Acts when this one closes').selectOption('8 hours');
+    await page.getByLabel('Stop', { exact: true }).selectOption('PERCENTAGE');
     await button(/Start trading on paper/).click();
     await dialog().getByTitle('Paper account: no real money').waitFor();
     await confirm('Start');
@@ -103,6 +104,22 @@ describe('the web pages on the real stack', () => {
     await button('Pause').waitFor();
   });
 
+  it('a_position_is_closed_and_its_trade_tells_why', async () => {
+    await button('Close position').click();
+    await dialog().getByText('Value').waitFor();
+    await confirm('Close position');
+    await page.getByText(/^Flat\./).waitFor();
+    await page.getByRole('tab', { name: /Trades/ }).click();
+    await page
+      .getByRole('button', { name: /Why this trade/ })
+      .first()
+      .click();
+    await dialog()
+      .getByText(/Bought 5,000 EUR-USD/)
+      .waitFor();
+    await page.keyboard.press('Escape');
+  });
+
   it('the_kill_switch_is_at_hand_and_its_refusal_is_told_in_words_where_the_trade_was_asked', async () => {
     await button('Kill switch').click();
     await confirm('Trip it');
@@ -118,22 +135,6 @@ describe('the web pages on the real stack', () => {
       .fill('it was a test');
     await confirm('Reset it');
     await page.getByText('Kill switch tripped', { exact: true }).waitFor({ state: 'hidden' });
-  });
-
-  it('a_position_is_closed_and_its_trade_tells_why', async () => {
-    await button('Close position').click();
-    await dialog().getByText('Value').waitFor();
-    await confirm('Close position');
-    await page.getByText(/^Flat\./).waitFor();
-    await page.getByRole('tab', { name: /Trades/ }).click();
-    await page
-      .getByRole('button', { name: /Why this trade/ })
-      .first()
-      .click();
-    await dialog()
-      .getByText(/Bought 5,000 EUR-USD/)
-      .waitFor();
-    await page.keyboard.press('Escape');
   });
 
   it('the_time_slider_shows_the_state_as_it_was_entry_by_entry', async () => {
