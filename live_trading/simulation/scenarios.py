@@ -227,6 +227,14 @@ async def _clean_stop(play: Play) -> None:
     await play.until(play.holds)
 
 
+async def _manual_trade(play: Play) -> None:
+    """A person asks for a trade with a stop: it is made, and once, or refused in words."""
+    await play.create(strategy_config={"script": "."}, crash_recovery_mode="RESUME", emergency_stop_loss_pct="0.9")
+    trade = {"instrument": "EUR-USD", "direction": "Long", "quantity": "700", "stopLoss": "1.05000"}
+    made = await play.do("manual_trade", operation_id=play.operation_id, **trade)
+    await play.until(lambda: made.refused or play.operation.quantity == 700)
+
+
 async def _by_hand(play: Play, resolution: str) -> None:
     await play.create(strategy_config=_LONG, crash_recovery_mode="RESUME", emergency_stop_loss_pct="0.9")
     await play.until(play.holds)
@@ -327,6 +335,7 @@ SCENARIOS: dict[str, Story] = {
         _emergency_kept,
         _resume_beyond_loss,
         _clean_stop,
+        _manual_trade,
         _trade_by_hand_ignored,
         _trade_by_hand_adopted,
         _trade_by_hand_flattened,
