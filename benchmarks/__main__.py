@@ -9,7 +9,7 @@ import structlog
 import typer
 import uvloop
 
-from benchmarks import backtest, growth, journal_append, journal_replay, live_path, ticks
+from benchmarks import backtest, growth, interface, journal_append, journal_replay, live_path, ticks
 from benchmarks.measuring import Options, Result, show, write
 from benchmarks.place import Place, own_mongo
 from benchmarks.tapes import DATA
@@ -36,6 +36,7 @@ BENCHMARKS: dict[str, Callable[[Options], list[Result]]] = {
     "ticks": ticks.run,
     "live": live_path.run,
     "growth": growth.run,
+    "interface": _on_mongo(interface.run),
 }
 
 

@@ -21,6 +21,12 @@ step imports lint-imports --no-logo
 step 'forbidden things' python -m scripts.check_forbidden
 step links python -m scripts.check_links
 step 'configuration files' python -m live_trading.config.render --check
+step 'web pages set up' scripts/setup_web.sh modules
+web() { (cd frontend && npx --no-install "$@"); }
+step 'web types' web tsc -b
+step 'web lint' web eslint . --max-warnings 0 --cache --cache-location node_modules/.cache/eslint/
+step 'web format' web prettier --check --log-level warn .
+step 'web types are those of the interface' scripts/web_types.sh --check
 
 if [ ${#failed[@]} -gt 0 ]; then
   printf 'failed:'

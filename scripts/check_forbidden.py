@@ -17,6 +17,7 @@ from typing import NamedTuple
 from scripts.sources import ROOT, files
 
 MAX_LINES = 500
+_GENERATED = {Path("frontend/src/api/schema.d.ts")}
 _SOURCE = (".py", ".ts", ".tsx", ".sh")
 _TEXT = (*_SOURCE, ".md", ".toml", ".yaml", ".yml", ".lock", ".json", ".txt", ".cfg", ".npmrc", "Makefile", "run")
 
@@ -110,7 +111,7 @@ def _dotted(node: ast.expr, imported: dict[str, str]) -> str:
 def forbidden_text(path: Path, text: str) -> Iterator[Finding]:
     """Lines that must not be committed."""
     lines = text.splitlines()
-    if path.name.endswith(_SOURCE) and len(lines) > MAX_LINES:
+    if path.name.endswith(_SOURCE) and len(lines) > MAX_LINES and path not in _GENERATED:
         yield Finding(path, MAX_LINES + 1, f"has {len(lines)} lines: split what is over {MAX_LINES}")
     for number, line in enumerate(lines, 1):
         if path.name.endswith(_SOURCE) and (mark := _UNFINISHED.search(line)):

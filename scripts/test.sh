@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Every test, and a last line that counts them all. Tests that need no machine for themselves run on all cores at once;
-# those that kill processes, or use all cores already, one after the other. Exits with 1 if any part failed.
+# Every test, the web pages' included, and a last line that counts them all. Tests that need no machine for themselves run
+# on all cores at once; those that kill processes, or use all cores already, one after the other. Exits with 1 if any
+# part failed.
 cd "$(dirname "$0")/.." || exit 1
-export PATH="$PWD/.venv/bin:$PATH"
+export PATH="$PWD/.venv/bin:$PATH" NO_COLOR=1
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
 passed=0 failed=0 skipped=0 status=0
 
 count() { # count WORD: how many of it the last summary names
-  grep -aE ' in [0-9.]+s' "$said" | tail -n 1 | grep -aoE "[0-9]+ $1" | awk '{n += $1} END {print n + 0}'
+  grep -aE ' in [0-9.]+s|^ *Tests ' "$said" | tail -n 1 | grep -aoE "[0-9]+ $1" | awk '{n += $1} END {print n + 0}'
 }
 
 part() { # part NAME COMMAND…
@@ -22,6 +23,8 @@ part() { # part NAME COMMAND…
 }
 
 set -o pipefail
+part 'components of the web pages' make test-components
+part 'the web pages in a browser' make test-browser
 part 'on all cores' python -m pytest -n auto --dist worksteal -m 'not crash and not crash_full and not alone'
 part 'one after the other' python -m pytest -m '(crash or alone) and not crash_full'
 

@@ -1,6 +1,8 @@
 """Fixtures for every test: one real MongoDB for the whole run, a fresh database for each test."""
 
 import asyncio
+import logging
+import os
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -12,6 +14,9 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from live_trading.database import EmbeddedMongo, connect
 from live_trading.runtime import Runtime
+
+# Programs that are started listen on any free port: several runs of the tests may share a machine.
+os.environ.setdefault("API_PORT", "0")
 
 _numbers = count(1)
 
@@ -54,6 +59,27 @@ async def database(mongo_url: str) -> AsyncIterator[AsyncDatabase[dict[str, Any]
     yield client[name]
     await client.drop_database(name)
     await client.close()
+
+
+class _Undecoded(logging.Handler):
+    """Keeps what ib_async's decoder could not read: the library only logs it."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+
+
+@pytest.fixture(autouse=True)
+def _everything_decoded() -> Iterator[None]:
+    """No message of TWS may be unreadable, in any test that does not mean it to be."""
+    kept, logger = _Undecoded(), logging.getLogger("ib_async.Decoder")
+    logger.addHandler(kept)
+    yield
+    logger.removeHandler(kept)
+    assert kept.said == []
 
 
 @pytest.fixture

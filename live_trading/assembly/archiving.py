@@ -12,7 +12,6 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 
 from live_trading.archive import ArchiveBusy, NotProved, Retention
-from live_trading.assembly.storage import archive_directory
 from live_trading.config import Settings
 from live_trading.domain.entries import Draft, JournalArchived
 from live_trading.domain.errors import LiveTradingError
@@ -20,6 +19,7 @@ from live_trading.journal import JournalError
 from live_trading.journal.errors import Damaged
 from live_trading.projections.live import LiveLedger
 from live_trading.runtime import Clock
+from live_trading.storage import archive_directory
 
 SETTLE_SECONDS: Final = 60.0
 """Between the beginning of trading and the first look."""

@@ -17,8 +17,9 @@ from typing import NamedTuple
 from pymongo.errors import PyMongoError
 
 from live_trading.archive import ArchivedJournalReader, ArchivedSnapshots
-from live_trading.assembly.exchange import exchange_directory, exchange_health
-from live_trading.assembly.storage import Storage, archive_directory, has_data, open_storage, said
+from live_trading.assembly.brokers import broker_kind
+from live_trading.assembly.exchange import exchange_directory, exchange_health, needs_exchange
+from live_trading.assembly.inspection import broker_to_look_at
 from live_trading.brokers.errors import BrokerError
 from live_trading.config import Settings
 from live_trading.database import DatabaseError, check_requirements
@@ -32,6 +33,7 @@ from live_trading.orders.watched import stop_held_by_nobody
 from live_trading.paper_exchange.options import READY_FILE, STORE_FILE
 from live_trading.projections.time_travel import ledger_at
 from live_trading.runtime import Runtime
+from live_trading.storage import Storage, archive_directory, has_data, open_storage, said
 
 _GIGABYTE = 2**30
 _ENOUGH_DISK, _LITTLE_DISK = 5 * _GIGABYTE, _GIGABYTE
@@ -66,6 +68,8 @@ async def check_everything(settings: Settings, runtime: Runtime) -> AsyncIterato
     yield _mongod(settings)
     if not has_data(settings):
         yield Check("database", Level.WARN, "nothing is kept here yet", "Start with live-trading run")
+        if not needs_exchange(settings):
+            yield await _broker(settings, runtime)
         return
     try:
         async with open_storage(settings, runtime, watch=False, check=False) as storage:
@@ -73,7 +77,7 @@ async def check_everything(settings: Settings, runtime: Runtime) -> AsyncIterato
                 yield check
     except DatabaseError as error:
         yield Check("database", Level.FAIL, str(error))
-    yield await _exchange(settings)
+    yield await (_exchange(settings) if needs_exchange(settings) else _broker(settings, runtime))
 
 
 def _python() -> Check:
@@ -209,6 +213,22 @@ async def _state(reader: JournalReader, snapshots: Snapshots) -> Check:
     if not waiting:
         return _fine("state", "nothing waits for a person")
     return Check("state", Level.WARN, "; ".join(text.partition(":")[0] for text in waiting), "; ".join(waiting))
+
+
+async def _broker(settings: Settings, runtime: Runtime) -> Check:
+    """The real broker, asked for the account's state through a connection that only looks."""
+    name = f"broker {settings.broker.name}"
+    try:
+        broker_kind(settings)
+        broker = broker_to_look_at(settings, None, runtime)
+        try:
+            snapshot = await broker.connect(None)
+        finally:
+            await broker.close()
+    except (BrokerError, LiveTradingError) as error:
+        return Check(name, Level.FAIL, str(error), "Check that it can be reached, and section broker of the settings")
+    held = f"{len(snapshot.positions)} positions, {len(snapshot.orders)} working orders"
+    return _fine(name, f"account {snapshot.account.account_id}, {held}")
 
 
 async def _exchange(settings: Settings) -> Check:

@@ -1,21 +1,24 @@
 """From settings to the engine's configuration. Pure."""
 
-from dataclasses import fields
+from collections.abc import Sequence
 
 from live_trading.config import Settings
 from live_trading.engine.account_session import SessionTimes
-from live_trading.engine.context import EngineConfig
-from live_trading.orders.gatekeeper import Limits
+from live_trading.engine.context import EngineConfig, limits_of
+from live_trading.models.broker_configurations import BrokerConnection
 
 _SECOND_NS = 1_000_000_000
 
 
-def engine_config(settings: Settings, *, lossless_ticks: bool = False) -> EngineConfig:
-    """The engine's configuration. ``lossless_ticks``: the market waits for us, as a replay does; drop nothing."""
+def engine_config(
+    settings: Settings, others: Sequence[BrokerConnection] = (), *, lossless_ticks: bool = False
+) -> EngineConfig:
+    """The engine's configuration. ``others`` are the brokers besides the settings' own. ``lossless_ticks``: the market
+    waits for us, as a replay does; drop nothing."""
     engine, risk, data = settings.engine, settings.risk_management, settings.market_data
     return EngineConfig(
         engine_id=engine.id,
-        limits=Limits(**{limit.name: getattr(risk, limit.name) for limit in fields(Limits)}),
+        limits=limits_of(risk),
         times=SessionTimes(
             reconcile_interval=engine.reconcile_interval_seconds,
             backoff_min=engine.reconnect_backoff_min_seconds,
@@ -37,5 +40,10 @@ def engine_config(settings: Settings, *, lossless_ticks: bool = False) -> Engine
         snapshot_every=engine.snapshot_every_entries,
         stop_patience=engine.stop_patience_seconds,
         trailing_stops_at_broker=risk.trailing_stops_at_broker,
-        operation_defaults=risk.operation_defaults(settings.broker.account_type),
+        operation_defaults={**risk.operation_defaults(None), "broker": settings.broker.name},
+        account_types={
+            settings.broker.name: settings.broker.account_type,
+            **{each.name: each.account_type for each in others},
+        },
+        risk=risk,
     )

@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,9 @@ import httpx
 import psutil
 import structlog
 
-from live_trading.assembly.service import BrokerFactory
-from live_trading.brokers.base import BrokerAdapter, SendGuard
 from live_trading.brokers.errors import Fatal
 from live_trading.brokers.http_transport import BrokerTransport
-from live_trading.brokers.paper import PaperBroker
-from live_trading.brokers.types import Bracket
 from live_trading.config import BrokerType, Settings
-from live_trading.domain.errors import InvalidInput
 from live_trading.journal import Fenced
 from live_trading.paper_exchange.options import PaperExchangeOptions
 from live_trading.paper_exchange.process import PaperExchangeFailed, PaperExchangeProcess
@@ -27,7 +22,9 @@ from live_trading.runtime import Runtime
 
 _log = structlog.get_logger(__name__)
 
-BROKER_NAME = "paper"
+FRONTS = {BrokerType.IBKR: "tws", BrokerType.OANDA: "oanda"}
+"""The front of the paper exchange that stands for each broker."""
+
 _NEVER = 1_000_000_000
 """A feed that waits for so many subscribed instruments stands still."""
 _HEALTH_SECONDS = 5.0
@@ -36,11 +33,14 @@ _RETRY_SECONDS = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A paper exchange that answers. ``process`` is None where it is somebody else's."""
+    """A paper exchange that answers. ``process`` is None where it is somebody else's.
+
+    ``fronts``: how the clients of each further protocol connect, as the exchange tells it."""
 
     url: str
     account: str
     process: PaperExchangeProcess | None
+    fronts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     async def feed_ended(self) -> bool:
         """Whether its recorded ticks are over."""
@@ -55,6 +55,7 @@ def exchange_directory(settings: Settings) -> Path:
 def exchange_options(settings: Settings) -> PaperExchangeOptions:
     """How the paper exchange is set up by the settings."""
     paper = settings.broker.paper
+    front = FRONTS.get(settings.broker.type)
     return PaperExchangeOptions(
         data_dir=exchange_directory(settings),
         port=paper.port,
@@ -64,20 +65,21 @@ def exchange_options(settings: Settings) -> PaperExchangeOptions:
         speed=paper.speed,
         seed=paper.seed,
         catalogue=paper.instruments,
+        fronts=(front,) if front is not None else (),
     )
 
 
-def check_broker(settings: Settings) -> None:
-    """Refuse a broker that this version cannot speak to, before anything is started."""
-    if settings.broker.type is not BrokerType.PAPER:
-        raise InvalidInput("broker.type", f"{settings.broker.type} is not available in this version", "Use PAPER")
+def needs_exchange(settings: Settings) -> bool:
+    """Whether orders go to the paper exchange, in its own protocol or in a broker's."""
+    return settings.broker.type is BrokerType.PAPER or settings.broker.simulated
 
 
 @asynccontextmanager
 async def open_exchange(
     settings: Settings, runtime: Runtime, options: PaperExchangeOptions | None = None, *, still: bool = False
-) -> AsyncIterator[Exchange]:
+) -> AsyncIterator[Exchange | None]:
     """A paper exchange for as long as the block lasts: the one of the URL, the one that runs already, or a new one.
+    None where orders go to a real broker.
 
     ``still``: only look. One that has to be started for it makes no prices (so nothing can be filled), is not started
     again when it dies, and is ended with the block. An engine's goes on over its death, and is ended with the block
@@ -85,18 +87,25 @@ async def open_exchange(
 
     Raises :class:`PaperExchangeFailed` or :class:`~live_trading.brokers.errors.Fatal`.
     """
-    check_broker(settings)
+    if not needs_exchange(settings):
+        yield None
+        return
     if settings.broker.paper.url is not None:
         url = settings.broker.paper.url.rstrip("/")
         health = await exchange_health(url)
-        yield Exchange(url, str(health["accounts"][0]), None)
+        front = FRONTS.get(settings.broker.type)
+        if front is not None and front not in health.get("fronts", {}):
+            raise Fatal(
+                f"broker.paper.url: the exchange at {url} does not serve {front}. Start it with --fronts {front}"
+            )
+        yield Exchange(url, str(health["accounts"][0]), None, health.get("fronts", {}))
         return
     options = options or exchange_options(settings)
     process = PaperExchangeProcess(replace(options, wait_for_subscribers=_NEVER) if still else options, runtime)
     await _start(process, runtime, watch=not still)
     in_use_elsewhere = False
     try:
-        yield Exchange(process.url, process.account, process)
+        yield Exchange(process.url, process.account, process, process.fronts)
     except Fenced:
         in_use_elsewhere = True
         raise
@@ -145,27 +154,3 @@ async def exchange_health(url: str) -> dict[str, Any]:
     if not isinstance(health, dict) or not health.get("accounts"):
         raise Fatal(f"broker.paper.url: what answers at {url} is no paper exchange. Correct the address")
     return health
-
-
-def paper_brokers(settings: Settings, exchange: Exchange) -> BrokerFactory:
-    """Makes the engine's connections to the exchange."""
-
-    def make(runtime: Runtime, guard: SendGuard) -> Mapping[str, BrokerAdapter]:
-        return {BROKER_NAME: paper_broker(settings, exchange, runtime, guard)}
-
-    return make
-
-
-def paper_broker(settings: Settings, exchange: Exchange, runtime: Runtime, guard: SendGuard) -> PaperBroker:
-    """One connection to the exchange."""
-    return PaperBroker(
-        exchange.url,
-        exchange.account,
-        name=BROKER_NAME,
-        runtime=runtime,
-        guard=guard,
-        request_timeout=settings.engine.order_timeout_seconds,
-        bracket=Bracket(settings.broker.paper.bracket),
-        oca=settings.broker.paper.oca,
-        stops=settings.broker.paper.stops,
-    )

@@ -3,9 +3,12 @@
 import asyncio
 from contextlib import aclosing
 
+from live_trading.assembly.brokers import make_broker
+from live_trading.assembly.exchange import Exchange
 from live_trading.brokers.base import BrokerAdapter
 from live_trading.brokers.errors import BrokerError
 from live_trading.brokers.types import AccountSnapshot, TickEvent
+from live_trading.config import Settings
 from live_trading.domain.instrument import Instrument
 from live_trading.journal import JournalReader, Snapshots
 from live_trading.projections import Ledger, apply
@@ -13,11 +16,26 @@ from live_trading.projections.time_travel import ledger_at
 from live_trading.recovery.comparison import Comparison, FillBook, compare
 from live_trading.recovery.plan import Answer, RecoveryPlan, doubtful_orders, make_plan, open_operations
 from live_trading.recovery.policies import TrustedPrice
-from live_trading.runtime import Clock
+from live_trading.runtime import Clock, Runtime
 
+_LOOKING_FROM = 100_000
+"""Client numbers at Interactive Brokers that no engine is likely to have."""
 _LOOKS = 8
 _PAUSE = 0.5
 """An engine may be trading meanwhile: a difference counts only when it stays for several looks, half a second apart."""
+
+
+def looking_client_id(runtime: Runtime) -> int:
+    """A client number at IBKR's gateway that no engine has."""
+    return _LOOKING_FROM + int(runtime.ids.token(4), 16)
+
+
+def broker_to_look_at(settings: Settings, exchange: Exchange | None, runtime: Runtime) -> BrokerAdapter:
+    """A connection that only looks, beside an engine that may be trading: under a client number of its own."""
+    ibkr = settings.broker.ibkr
+    number = looking_client_id(runtime)
+    broker = settings.broker.model_copy(update={"ibkr": ibkr.model_copy(update={"client_id": number})})
+    return make_broker(settings.model_copy(update={"broker": broker}), exchange, runtime, refuse_to_send)
 
 
 def refuse_to_send() -> None:
@@ -41,7 +59,8 @@ async def compare_with_broker(reader: JournalReader, broker: BrokerAdapter, cloc
                 apply(ledger, entry)
                 book.take(entry)
             ledger.forget_changes()
-        result = compare(ledger, book, broker.name, executions, orders, positions)
+        told_from = broker.executions_reach_back_to()
+        result = compare(ledger, book, broker.name, executions, orders, positions, told_from)
         looked += 1
         if result.is_equal or looked == _LOOKS or ledger.state.stopped:
             return result

@@ -22,8 +22,8 @@ from live_trading.assembly.archiving import archive_old_entries
 from live_trading.assembly.inbox import MongoInbox
 from live_trading.assembly.keeper import MongoKeeper
 from live_trading.assembly.ledger import Restored, restore_ledger
+from live_trading.assembly.quotes import publish_quotes
 from live_trading.assembly.standby import WarmStandby
-from live_trading.assembly.storage import Storage, archive_directory
 from live_trading.brokers.base import BrokerAdapter, SendGuard
 from live_trading.config import Settings
 from live_trading.data import MongoBarStore
@@ -45,6 +45,7 @@ from live_trading.models.standbys import Announcement
 from live_trading.observability import Latency
 from live_trading.projections.projector import Projector
 from live_trading.runtime import Clock, IdSource, Runtime, SystemClock, SystemIds, Tasks, settle_collector
+from live_trading.storage import Storage, archive_directory
 
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -340,6 +341,7 @@ class _Life:
             self.traded = True
             self._status.move(Phase.TRADING)
             archiving = self._side.start(self._archive(engine), "journal archive")
+            self._side.start(publish_quotes(engine.context, self._database), "quotes")
             await engine.run()
         except StopRequested:
             _log.info("asked to stop while recovering")

@@ -152,7 +152,7 @@ def history_of(entries: Iterable[Entry], operation_id: ObjectId) -> History:
             continue
         operation = ledger.operation(operation_id)
         assert operation is not None
-        if entry.action_type == "SIGNAL_GENERATED":
+        if entry.action_type == "SIGNAL_GENERATED" and not entry.actor.startswith("user:"):
             found.signals.append(entry)
             market_ns = max(market_ns, ns_from_utc(entry.data.bar_start) + entry.data.bar_size.nanoseconds)
         elif entry.action_type == "OPERATION_UPDATED" and "strategy_config" in entry.data.changes:

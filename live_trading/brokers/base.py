@@ -105,6 +105,10 @@ class BrokerAdapter(ABC):
     async def account(self) -> Account:
         """The account's money."""
 
+    def executions_reach_back_to(self) -> datetime | None:
+        """The earliest time from which the broker still tells every execution; None where it tells all there were."""
+        return None
+
     @abstractmethod
     def market_time_ns(self) -> int | None:
         """The market's time as last told, in nanoseconds since 1970; None before the first."""

@@ -263,16 +263,16 @@ class InProcessBroker(BrokerAdapter):
         return Found(broker_order(order))
 
     async def executions_since(self, cursor: str | None) -> tuple[Sequence[Execution], str]:
-        await self._question()
+        await self._question(("executions",))
         rows, number = self._exchange.executions_after(self._account, self._number(cursor))
         return [broker_execution(row) for row in rows], str(number)
 
     async def open_orders(self) -> Sequence[BrokerOrder]:
-        await self._question()
+        await self._question(("orders",))
         return [broker_order(order) for order in self._exchange.open_orders(self._account)]
 
     async def positions(self) -> Sequence[BrokerPosition]:
-        await self._question()
+        await self._question(("positions",))
         return [broker_position(position) for position in self._exchange.positions(self._account)]
 
     async def account(self) -> Account:
@@ -280,7 +280,8 @@ class InProcessBroker(BrokerAdapter):
         return broker_account(self._exchange.account(self._account))
 
     async def _question(self, about: tuple[str | None, ...] = ()) -> None:
-        """The way of a question to the exchange and back."""
+        """The way of a question to the exchange and back. ``about``: what a fault may be meant for, as in the paths of
+        the HTTP front."""
         failpoint("broker.query.before")
         if self._exchange.silent:
             await self._runtime.clock.sleep(self._request_timeout)

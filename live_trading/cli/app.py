@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from live_trading.cli import archive, doctor, inspection, operations, records, services, settings, trading
+from live_trading.cli import api, archive, brokers, doctor, inspection, operations, records, services, settings, trading
 from live_trading.cli.backtest import backtest
 from live_trading.cli.exits import Exit
 from live_trading.cli.replayed import replay_operation
@@ -42,6 +42,7 @@ def _options(
 
 command(app, "run")(run_everything)
 command(app, "engine")(services.engine)
+command(app, "api")(api.api)
 command(app, "paper-exchange")(services.paper_exchange)
 command(app, "recover")(inspection.recover)
 command(app, "reconcile")(inspection.reconcile)
@@ -54,10 +55,12 @@ command(app, "backtest")(backtest)
 command(app, "replay")(replay_operation)
 command(app, "simulate")(simulate)
 app.add_typer(operations.app, name="operations")
+app.add_typer(brokers.app, name="brokers")
 app.add_typer(trading.positions, name="positions")
 app.add_typer(trading.orders, name="orders")
 app.add_typer(trading.discrepancies, name="discrepancies")
 app.add_typer(trading.kill_switch, name="kill-switch")
+app.add_typer(api.users, name="users")
 app.add_typer(settings.config, name="config")
 app.add_typer(settings.strategies, name="strategies")
 app.add_typer(settings.instruments, name="instruments")

@@ -7,15 +7,16 @@ from rich.text import Text
 
 from live_trading.assembly.checkup import Check, Level, check_everything
 from live_trading.cli.exits import Exit
-from live_trading.cli.shell import Answer, Shell, explained
+from live_trading.cli.shell import Answer, BrokerOption, Shell, explained
 from live_trading.config import ConfigError
 from live_trading.runtime import Runtime
 
 _STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
 
 
-async def doctor(shell: Shell) -> Answer:
+async def doctor(shell: Shell, broker: BrokerOption = None) -> Answer:
     """Check everything an engine needs, and say what to do. Exit code 1 when something fails."""
+    shell.trade_at(broker)
     try:
         settings = shell.settings
     except ConfigError as error:

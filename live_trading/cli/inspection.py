@@ -5,11 +5,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from live_trading.assembly import open_exchange, paper_broker
-from live_trading.assembly.inspection import compare_with_broker, plan_recovery, refuse_to_send
+from live_trading.assembly import open_exchange
+from live_trading.assembly.configured_brokers import broker_configurations, configured_to_look_at
+from live_trading.assembly.inspection import broker_to_look_at, compare_with_broker, plan_recovery
 from live_trading.cli.access import Access, opened
 from live_trading.cli.exits import Exit
-from live_trading.cli.shell import Answer, Shell
+from live_trading.cli.shell import Answer, BrokerOption, Shell
 from live_trading.cli.tables import money
 from live_trading.domain.errors import InvalidInput
 from live_trading.models.presence import engine_presence
@@ -20,6 +21,7 @@ from live_trading.recovery.plan import RecoveryPlan, plan_fields
 async def recover(
     shell: Shell,
     plan: Annotated[bool, typer.Option("--plan", help="Print what would be done, and do nothing")] = False,
+    broker: BrokerOption = None,
 ) -> Answer:
     """Show what recovery would do if the engine started now. It writes nothing and sends nothing.
 
@@ -29,19 +31,20 @@ async def recover(
         raise InvalidInput(
             "--plan", "is missing", "Recovery is done by the engine's start; --plan shows what it would do"
         )
+    shell.trade_at(broker)
     async with opened(shell) as access, open_exchange(access.settings, access.runtime, still=True) as exchange:
         presence = await engine_presence(access.database, access.settings.engine.id, access.runtime.clock)
-        broker = paper_broker(access.settings, exchange, access.runtime, refuse_to_send)
+        connection = broker_to_look_at(access.settings, exchange, access.runtime)
         try:
             made = await plan_recovery(
                 access.reader,
                 access.snapshots,
-                broker,
+                connection,
                 access.runtime.clock,
                 access.settings.engine.price_patience_seconds,
             )
         finally:
-            await broker.close()
+            await connection.close()
     data = {"engine": presence.text, "engine_alive": presence.alive, **plan_fields(made)}
 
     def show(console: Console) -> None:
@@ -88,10 +91,17 @@ def _show_plan(console: Console, plan: RecoveryPlan, data: dict[str, Any]) -> No
         console.print("[green]Nothing to do:[/] it would connect, find everything equal, and go on.")
 
 
-async def reconcile(shell: Shell) -> Answer:
+async def reconcile(
+    shell: Shell,
+    broker: BrokerOption = None,
+    configured: Annotated[
+        str | None, typer.Option("--configured", metavar="NAME", help="With this configured broker instead")
+    ] = None,
+) -> Answer:
     """Compare the journal with the exchange: every fill, working order and position. Exit code 1: not equal."""
+    shell.trade_at(broker)
     async with opened(shell) as access:
-        result = await compared(access)
+        result = await (compared(access) if configured is None else compared_with(access, configured))
     data = comparison_fields(result)
     return Answer(data, lambda console: show_comparison(console, result), Exit.OK if result.is_equal else Exit.FAILED)
 
@@ -99,11 +109,22 @@ async def reconcile(shell: Shell) -> Answer:
 async def compared(access: Access) -> Comparison:
     """The comparison with the exchange of the data directory."""
     async with open_exchange(access.settings, access.runtime, still=True) as exchange:
-        broker = paper_broker(access.settings, exchange, access.runtime, refuse_to_send)
+        connection = broker_to_look_at(access.settings, exchange, access.runtime)
         try:
-            return await compare_with_broker(access.reader, broker, access.runtime.clock)
+            return await compare_with_broker(access.reader, connection, access.runtime.clock)
         finally:
-            await broker.close()
+            await connection.close()
+
+
+async def compared_with(access: Access, name: str) -> Comparison:
+    """The comparison with a broker that people have configured."""
+    store = broker_configurations(access.settings, access.database, access.runtime)
+    found = await store.connection(name)
+    connection = configured_to_look_at(found, access.settings, access.runtime)
+    try:
+        return await compare_with_broker(access.reader, connection, access.runtime.clock)
+    finally:
+        await connection.close()
 
 
 def comparison_fields(result: Comparison) -> dict[str, Any]:

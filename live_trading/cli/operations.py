@@ -18,7 +18,7 @@ from live_trading.cli.tables import (
     signed,
     table,
 )
-from live_trading.config import Settings
+from live_trading.config import BrokerType, Settings
 from live_trading.domain.bar_size import BarSize
 from live_trading.domain.errors import InvalidInput
 from live_trading.domain.operation import UPDATABLE, OperationSettings
@@ -86,7 +86,7 @@ async def create(
     recovery: Annotated[str | None, typer.Option(help="CLOSE_ALL, RESUME or EMERGENCY_EXIT")] = None,
     emergency_stop: Annotated[str | None, typer.Option(help="Unrealised loss that closes in recovery: 0.05")] = None,
     retention: Annotated[int | None, typer.Option(help="Bars kept of each size")] = None,
-    broker: Annotated[str, typer.Option(help="The broker's name")] = "paper",
+    broker: Annotated[str | None, typer.Option(help="The broker's name; the engine's own where not given")] = None,
     wait: Wait = None,
     key: Key = None,
 ) -> Answer:
@@ -98,7 +98,7 @@ async def create(
         "strategy_config": parameter_values(strategy, parameter or []),
         "quantity": quantity,
         "initial_capital": capital,
-        "broker": broker,
+        **({} if broker is None else {"broker": broker}),
         **distance("stop_loss", stop_loss, StopLossType),
         **distance("take_profit", take_profit, TakeProfitType),
     }
@@ -271,8 +271,16 @@ async def note(
     return await _simple(shell, "add_note", {"operation_id": operation, "text": text}, wait, key)
 
 
-def demo_operations() -> tuple[dict[str, Any], ...]:
-    """Three small operations to look at on a fresh installation."""
+_DEMO = (("EUR-USD", ["5 secs", "1 min"], "10000"), ("ES", ["5 secs"], "1"), ("SPY", ["15 secs", "5 secs"], "50"))
+_DEMO_FX = (
+    ("EUR-USD", ["5 secs", "1 min"], "10000"),
+    ("GBP-USD", ["5 secs"], "10000"),
+    ("USD-JPY", ["15 secs", "5 secs"], "10000"),
+)
+
+
+def demo_operations(broker: BrokerType = BrokerType.PAPER) -> tuple[dict[str, Any], ...]:
+    """Three small operations to look at on a fresh installation, of what that broker trades."""
     quick = {"fast_period": 3, "slow_period": 8, "momentum_period": 3, "rsi_period": 7, "overbought": 90}
     return tuple(
         {
@@ -283,11 +291,7 @@ def demo_operations() -> tuple[dict[str, Any], ...]:
             "quantity": quantity,
             "initial_capital": "100000",
         }
-        for asset, bars, quantity in (
-            ("EUR-USD", ["5 secs", "1 min"], "10000"),
-            ("ES", ["5 secs"], "1"),
-            ("SPY", ["15 secs", "5 secs"], "50"),
-        )
+        for asset, bars, quantity in (_DEMO_FX if broker is BrokerType.OANDA else _DEMO)
     )
 
 

@@ -16,14 +16,15 @@ from live_trading.assembly import (
     Exchange,
     Phase,
     Storage,
-    check_broker,
+    broker_factory,
+    broker_kind,
     engine_config,
     exchange_health,
     exchange_options,
     open_exchange,
     open_storage,
-    paper_brokers,
 )
+from live_trading.assembly.configured_brokers import configured_connections, with_configured
 from live_trading.cli.access import Access, access_to, ask
 from live_trading.cli.exits import Exit, WasRefused
 from live_trading.cli.operations import demo_operations, replay_operation
@@ -31,7 +32,7 @@ from live_trading.cli.picture import Tail, take_picture
 from live_trading.cli.replay import Recording, is_continued, parse_speed, place_for, read_through
 from live_trading.cli.screen import LogLines, show_live
 from live_trading.cli.services import on_signals, printer
-from live_trading.cli.shell import Shell
+from live_trading.cli.shell import BrokerOption, Shell
 from live_trading.cli.stream import LineWriter
 from live_trading.cli.summary import Summary, show_summary, summarise
 from live_trading.config import LogFormat, Settings
@@ -56,13 +57,15 @@ async def run(
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the synthetic market")] = None,
     duration: Annotated[float | None, typer.Option("--duration", min=0, help="Stop after so many seconds")] = None,
     demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Three operations on a fresh installation")] = True,
+    broker: BrokerOption = None,
 ) -> Exit:
     """Run everything: database, paper exchange and engine. Shows operations, positions and the journal as it grows.
 
     With --ticks one operation trades a recorded day in a fresh place of its own, and the run ends with the day.
     """
+    shell.trade_at(broker)
     settings, recording = shell.settings, None
-    check_broker(settings)
+    broker_kind(settings)
     pace = parse_speed(speed) if speed is not None else None
     if ticks is not None:
         recording = read_through(ticks, symbol)
@@ -125,7 +128,8 @@ class _Everything:
                 open_storage(settings, runtime) as storage,
                 open_exchange(settings, runtime, options) as exchange,
             ):
-                await self._serve(storage, exchange)
+                async with self._interface(storage):
+                    await self._serve(storage, exchange)
                 if self._error is not None:
                     raise self._error
                 access = self._access(storage)
@@ -134,6 +138,18 @@ class _Everything:
         finally:
             await self._side.close()
             await runtime.tasks.close()
+
+    @asynccontextmanager
+    async def _interface(self, storage: Storage) -> AsyncIterator[None]:
+        """The HTTP interface on the same event loop, unless the settings leave it out or a recorded day is played."""
+        if not self._settings.api.in_run or self._recording is not None:
+            yield
+            return
+        from live_trading.api.server import beside  # a web server's libraries, for this command only
+
+        async with beside(self._settings, storage.database, self._runtime) as address:
+            self._shell.note(f"The interface is at {address}")
+            yield
 
     def _set_up_logs(self) -> None:
         """On a terminal, logs go to the screen's last lines and to the file."""
@@ -151,7 +167,7 @@ class _Everything:
     def _access(self, storage: Storage) -> Access:
         return access_to(self._settings, storage, self._runtime)
 
-    async def _serve(self, storage: Storage, exchange: Exchange) -> None:
+    async def _serve(self, storage: Storage, exchange: Exchange | None) -> None:
         with LineWriter() as writer:
             lossless = self._settings.broker.paper.ticks is not None
             printing = None if self._shell.on_terminal else printer(writer, self._shell.json)
@@ -161,11 +177,12 @@ class _Everything:
                 if printing is not None:
                     printing(entries)
 
+            others = await configured_connections(self._settings, storage, self._runtime)
             service = EngineService(
                 self._settings,
                 storage,
-                paper_brokers(self._settings, exchange),
-                engine_config(self._settings, lossless_ticks=lossless),
+                with_configured(broker_factory(self._settings, exchange), others, self._settings),
+                engine_config(self._settings, others, lossless_ticks=lossless),
                 on_entries=on_entries,
             )
             self._side.start(self._pass_on_stop(service), "stop")
@@ -196,7 +213,7 @@ class _Everything:
 
     # ---- what happens in a run --------------------------------------------------------------------------------------
 
-    async def _conduct(self, service: EngineService, access: Access, exchange: Exchange) -> None:
+    async def _conduct(self, service: EngineService, access: Access, exchange: Exchange | None) -> None:
         """Create operations where there are none, and end the run when its time has come."""
         try:
             await service.status.reach(Phase.TRADING)
@@ -205,7 +222,7 @@ class _Everything:
             engine = service.status.engine
             if engine is not None and not engine.live.ledger.state.operations:
                 await self._create_operations(access)
-            if self._recording is not None:
+            if self._recording is not None and exchange is not None:
                 await self._until_day_is_over(service, exchange)
                 self._ask_to_stop("the recorded day is over")
         except Exception as error:
@@ -222,7 +239,7 @@ class _Everything:
             arguments = replay_operation(self._recording.symbol)
             await ask(access, "create_operation", arguments, key="replay", wait=_COMMAND_SECONDS)
         elif self._demo:
-            for arguments in demo_operations():
+            for arguments in demo_operations(self._settings.broker.type):
                 try:
                     key = f"demo {arguments['asset']}"
                     await ask(access, "create_operation", arguments, key=key, wait=_COMMAND_SECONDS)

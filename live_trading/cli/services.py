@@ -14,16 +14,17 @@ import typer
 
 from live_trading.assembly import (
     EngineService,
-    check_broker,
+    broker_factory,
+    broker_kind,
     engine_config,
     exchange_options,
     open_exchange,
     open_storage,
-    paper_brokers,
 )
+from live_trading.assembly.configured_brokers import configured_connections, with_configured
 from live_trading.cli.entries import entry_line
 from live_trading.cli.exits import Exit
-from live_trading.cli.shell import Shell
+from live_trading.cli.shell import BrokerOption, Shell
 from live_trading.cli.stream import LineWriter
 from live_trading.domain.entries import Entry
 from live_trading.models.queries import entry_fields
@@ -65,14 +66,16 @@ async def engine(
     standby: Annotated[
         bool, typer.Option("--standby", help="While another engine trades, follow its journal to take over quickly")
     ] = False,
+    broker: BrokerOption = None,
 ) -> Exit:
     """Run the trading engine alone: stand by for the journal, recover, trade, until SIGTERM or Ctrl-C.
 
     The bundled database and paper exchange are started with it unless MONGODB_URL or broker.paper.url is set. Where
     another engine holds the journal it waits, with --standby ready to trade at once.
     """
+    shell.trade_at(broker)
     settings = shell.settings
-    check_broker(settings)
+    broker_kind(settings)
     shell.log(service=True)
     runtime = Runtime()
     stop = asyncio.Event()
@@ -86,12 +89,18 @@ async def engine(
     with LineWriter() as writer:
         try:
             async with open_storage(settings, runtime) as storage, open_exchange(settings, runtime) as exchange:
-                _log.info("engine starting", database=storage.where, exchange=exchange.url)
+                _log.info(
+                    "engine starting",
+                    database=storage.where,
+                    broker=settings.broker.type,
+                    exchange=exchange and exchange.url,
+                )
+                others = await configured_connections(settings, storage, runtime)
                 service = EngineService(
                     settings,
                     storage,
-                    paper_brokers(settings, exchange),
-                    engine_config(settings, lossless_ticks=settings.broker.paper.ticks is not None),
+                    with_configured(broker_factory(settings, exchange), others, settings),
+                    engine_config(settings, others, lossless_ticks=settings.broker.paper.ticks is not None),
                     on_entries=printer(writer, shell.json) if tail else None,
                     standby=standby,
                 )
@@ -123,6 +132,7 @@ def paper_exchange(
     slippage_ticks: Annotated[int | None, typer.Option(min=0, help="Slippage of market orders")] = None,
     partial_fills: Annotated[float | None, typer.Option(min=0, max=1, help="How often a fill is partial")] = None,
     commission_delay: Annotated[float, typer.Option(min=0, help="Seconds from a fill to its commission")] = 0.0,
+    front: Annotated[list[str] | None, typer.Option(help="A further protocol to serve, as NAME or NAME=PORT")] = None,
     enable_faults: Annotated[bool, typer.Option(help="Open the endpoint for faults on purpose")] = False,
 ) -> Exit:
     """Run the paper exchange alone, over the store in the data directory."""
@@ -144,6 +154,7 @@ def paper_exchange(
         ticks_per_second=ticks_per_second,
         instruments=tuple(instrument or ()),
         catalogue=base.catalogue,
+        fronts=tuple(front) if front else base.fronts,
         slippage_ticks=slippage_ticks,
         partial_fills=partial_fills,
         commission_delay=commission_delay,

@@ -11,6 +11,7 @@ from live_trading.cli.shell import Answer, Shell, command
 from live_trading.cli.tables import Column, show_table, table
 from live_trading.config import Settings
 from live_trading.config.fields import leaves
+from live_trading.config.settings import value_of
 from live_trading.models.queries import plain
 from live_trading.paper_exchange import Listing, default_catalogue, read_catalogue
 from live_trading.strategies import known_strategies, load_strategy
@@ -38,14 +39,6 @@ def show_config(
     columns = (Column("key", "key"), Column("value", "value"), Column("unit", "unit"), Column("from", "origin"))
     data = {"settings": {row["key"]: {"value": row["value"], "origin": row["origin"]} for row in rows}}
     return Answer(data, show_table(rows, columns, "Everything is as it is by default."))
-
-
-def value_of(settings: Settings, key: str) -> Any:
-    """The value of a dotted key."""
-    value: Any = settings
-    for name in key.split("."):
-        value = getattr(value, name)
-    return value
 
 
 def shown(settings: Settings, key: str) -> Any:

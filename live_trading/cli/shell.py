@@ -26,11 +26,17 @@ from rich.console import Console
 from live_trading import observability
 from live_trading.assembly import said
 from live_trading.cli.exits import CommandError, Exit
-from live_trading.config import ConfigError, LogFormat, LoggingSettings, LogLevel, Settings
+from live_trading.config import BrokerType, ConfigError, LogFormat, LoggingSettings, LogLevel, Settings
 from live_trading.domain.errors import InvalidInput, LiveTradingError
 from live_trading.journal import Fenced
 
 T = TypeVar("T")
+
+BrokerOption = Annotated[
+    str | None,
+    typer.Option("--broker", metavar="NAME", help="Trade at the paper exchange as at this broker: paper, ibkr, oanda"),
+]
+"""Without it the settings decide, and ``broker.type`` IBKR or OANDA means the real one."""
 
 _WIDTH_OF_FILES = 240
 
@@ -59,6 +65,18 @@ class Shell:
     overrides: list[str] = field(default_factory=list)
     json: bool = False
     debug: bool = False
+    remote: str | None = None
+    """The address of a far away installation's HTTP interface, where it is that one that is asked."""
+
+    def trade_at(self, broker: str | None) -> None:
+        """Choose the broker, before the settings are looked at: the paper exchange, in that broker's own protocol."""
+        if broker is not None:
+            chosen = BrokerType.__members__.get(broker.upper())
+            if chosen is None:
+                known = ", ".join(name.lower() for name in BrokerType)
+                raise InvalidInput("--broker", f'"{broker}" is not a broker', f"Use one of {known}")
+            simulated = str(chosen is not BrokerType.PAPER).lower()
+            self.overrides += [f"broker.type={chosen}", f"broker.simulated={simulated}"]
 
     @functools.cached_property
     def settings(self) -> Settings:
@@ -168,9 +186,19 @@ _COMMON: dict[str, Any] = {
     "data_dir": Annotated[Path | None, typer.Option("--data-dir", help="Where everything is kept; ./var")],
     "overrides": Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set a setting")],
     "json": Annotated[bool, typer.Option("--json", help="Answer in JSON")],
+    "remote": Annotated[
+        str | None, typer.Option("--remote", metavar="URL", help="Ask the installation whose HTTP interface is there")
+    ],
     "debug": Annotated[bool, typer.Option("--debug", help="Tell more; show the traceback of an error")],
 }
-_DEFAULTS: dict[str, Any] = {"config": None, "data_dir": None, "overrides": None, "json": False, "debug": False}
+_DEFAULTS: dict[str, Any] = {
+    "config": None,
+    "data_dir": None,
+    "overrides": None,
+    "json": False,
+    "remote": None,
+    "debug": False,
+}
 
 Function = Callable[..., Any]
 
@@ -190,7 +218,7 @@ def command(app: typer.Typer, name: str) -> Callable[[Function], Function]:
         def run(**values: Any) -> None:
             common = {each: values.pop(each) for each in _COMMON}
             shell = Shell(**{**common, "overrides": list(common["overrides"] or [])})
-            raise typer.Exit(int(carry_out(shell, lambda: function(shell, **values))))
+            raise typer.Exit(int(carry_out(shell, lambda: _near_or_far(shell, function)(shell, **values))))
 
         run.__doc__ = inspect.getdoc(function)
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -199,6 +227,15 @@ def command(app: typer.Typer, name: str) -> Callable[[Function], Function]:
         return function
 
     return register
+
+
+def _near_or_far(shell: Shell, function: Function) -> Function:
+    """The command's work, here or through the interface that ``--remote`` names."""
+    if shell.remote is None:
+        return function
+    from live_trading.cli.remote import remote_of  # a client's libraries, for who asks far away only
+
+    return remote_of(function)
 
 
 def carry_out(shell: Shell, work: Callable[[], Any]) -> Exit:

@@ -12,8 +12,10 @@ from rich.table import Table
 
 from live_trading.cli.exits import Exit
 from live_trading.cli.shell import Answer, Shell
+from live_trading.cli.simulate_stories import explored, told
 from live_trading.domain.errors import InvalidInput
-from live_trading.simulation.campaign import Hunt, Tally, Verdict, hunt_all, run_many, silence
+from live_trading.simulation.campaign import Tally, Verdict, run_many, silence
+from live_trading.simulation.hunting import Hunt, hunt_all
 from live_trading.simulation.plans import Plan, plan
 from live_trading.simulation.shrink import shrink
 from live_trading.simulation.swarm import Judgement, run, story
@@ -30,13 +32,41 @@ def simulate(
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Only this one, and tell its story.")] = None,
     only: Annotated[str | None, typer.Option("--only", help="With --seed: only these happenings, as 2,5,7.")] = None,
     mutants: Annotated[bool, typer.Option("--mutants", help="Put bugs into the engine, and see them caught.")] = False,
+    exhaustive: Annotated[
+        bool, typer.Option("--exhaustive", help="Tell every scenario, with a death at every effect in every way.")
+    ] = False,
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="With --exhaustive: and a second one at every effect of the recovery.")
+    ] = False,
+    one_in: Annotated[
+        int, typer.Option("--one-in", min=1, help="With --exhaustive: only one of so many, always the same ones.")
+    ] = 1,
+    scenario: Annotated[str | None, typer.Option("--scenario", help="Only this one.")] = None,
+    broker: Annotated[
+        str | None, typer.Option("--broker", help="With a scenario: at this broker, as linked,in-parts,no-oca.")
+    ] = None,
+    deaths: Annotated[
+        str | None, typer.Option("--deaths", help="With a scenario: the engine dies there, as 5:before,9:frozen.")
+    ] = None,
 ) -> Answer:
     """Live through simulated worlds and judge each by what must always hold.
 
     Virtual time: minutes of trading take a fraction of a second. The same seed gives the same journal, byte for byte. A
-    seed that fails is made short and told, with the command that repeats it.
+    seed that fails is made short and told, with the command that repeats it. A scenario is a short story, told with the
+    engine dying at chosen effects, or at every one.
     """
     silence()
+    if pairs and not exhaustive:
+        raise InvalidInput("--pairs", "it belongs to all deaths there are", "Add --exhaustive, or leave it out")
+    if exhaustive:
+        if deaths is not None:
+            raise InvalidInput("--deaths", "all there are are tried", "Leave it out, or leave --exhaustive out")
+        return explored(scenario, broker, pairs, one_in, jobs)
+    if scenario is not None:
+        return told(scenario, broker, deaths)
+    if broker is not None or deaths is not None:
+        name = "--deaths" if deaths is not None else "--broker"
+        raise InvalidInput(name, "it belongs to a scenario", "Add --scenario NAME, or leave it out")
     if mutants:
         if seed is not None:
             raise InvalidInput("--seed", "mutants are hunted from seed 1 on", "Leave it out, or give --seeds N")
@@ -80,20 +110,19 @@ def _one(judged: Judgement) -> Answer:
 def _hunted(seeds: int, jobs: int | None) -> Answer:
     def on_hunt(hunt: Hunt) -> None:
         if sys.stderr.isatty():
-            print(f"{hunt.mutant}: {hunt.seeds or 'not caught'}", file=sys.stderr)
+            print(f"{hunt.mutant}: {hunt.caught_in or 'not caught'}", file=sys.stderr)
 
     hunts = hunt_all(seeds, jobs, on_hunt)
     data = {"mutants": [asdict(hunt) for hunt in hunts]}
-    missed = [hunt.mutant for hunt in hunts if hunt.seeds is None]
+    missed = [hunt.mutant for hunt in hunts if not hunt.is_caught]
 
     def show(console: Console) -> None:
-        table = Table(title="Bugs put in on purpose", title_justify="left")
-        for column in ("bug", "seeds", "caught by"):
-            table.add_column(column, overflow="fold")
+        console.print("| bug | caught in | by |\n| --- | --- | --- |", markup=False)
         for hunt in hunts:
-            table.add_row(hunt.what, str(hunt.seeds or f"not in {seeds}"), hunt.caught_by[:120])
-        console.print(table)
-        console.print(f"{len(hunts) - len(missed)} of {len(hunts)} caught")
+            caught = f"`{hunt.caught_in.removeprefix('live-trading simulate ')}`" if hunt.is_caught else "not caught"
+            row = (hunt.what, caught, hunt.caught_by[:120])
+            console.print(f"| {' | '.join(row)} |", markup=False, soft_wrap=True)
+        console.print(f"\n{len(hunts) - len(missed)} of {len(hunts)} caught")
 
     return Answer(data, show, Exit.FAILED if missed else Exit.OK)
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from rich.console import Console
 
-from live_trading.assembly import Exchange, paper_broker
-from live_trading.assembly.inspection import compare_with_broker, refuse_to_send
+from live_trading.assembly import Exchange
+from live_trading.assembly.inspection import broker_to_look_at, compare_with_broker
 from live_trading.cli.access import Access
 from live_trading.cli.inspection import comparison_fields, show_comparison
 from live_trading.cli.records import report_fields, show_report
@@ -50,7 +50,7 @@ class Summary:
         }
 
 
-async def summarise(access: Access, exchange: Exchange, *, check: bool) -> Summary:
+async def summarise(access: Access, exchange: Exchange | None, *, check: bool) -> Summary:
     """Count what there is; ``check`` reads the whole journal and compares it with the exchange."""
     database = access.database
     bars: dict[str, int] = {}
@@ -61,7 +61,7 @@ async def summarise(access: Access, exchange: Exchange, *, check: bool) -> Summa
     report = comparison = None
     if check:
         report = await verify(access.reader)
-        broker = paper_broker(access.settings, exchange, access.runtime, refuse_to_send)
+        broker = broker_to_look_at(access.settings, exchange, access.runtime)
         try:
             comparison = await compare_with_broker(access.reader, broker, access.runtime.clock)
         finally:

@@ -118,7 +118,7 @@ async def resolve_order(
     wait: Wait = None,
     key: Key = None,
 ) -> Answer:
-    """Say that an order that waits for a person was never placed, after looking at the broker's own screen."""
+    """Say that an order that waits for a person is not at the broker, after looking at its own screen."""
     arguments = {"client_order_id": order, "resolution": "not_placed", "note": note}
     return await _ask(shell, "resolve_order", arguments, wait, key)
 

@@ -1,8 +1,8 @@
 """Settings: ``config.yaml``, the environment and the command line, checked against one described schema."""
 
 from live_trading.config.errors import ConfigError, Problem
+from live_trading.config.interface import ApiSettings
 from live_trading.config.schema import (
-    ApiSettings,
     BrokerSettings,
     BrokerType,
     DatabaseSettings,
@@ -14,6 +14,7 @@ from live_trading.config.schema import (
     LogLevel,
     MarketDataSettings,
     MongoSettings,
+    OandaEnvironment,
     OandaSettings,
     PaperSettings,
     RiskSettings,
@@ -34,6 +35,7 @@ __all__ = [
     "LoggingSettings",
     "MarketDataSettings",
     "MongoSettings",
+    "OandaEnvironment",
     "OandaSettings",
     "PaperSettings",
     "Problem",

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from live_trading.config.errors import Problem
 from live_trading.config.fields import Leaf, keys, leaves, section_of
-from live_trading.config.schema import Section
+from live_trading.config.section import Section
 
 _NOT_OF_TYPE = ("_type", "_parsing", "_from_float")
 """How the names of pydantic's errors end that mean: this is no number, no text, …"""

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from live_trading.config.schema import Section
+from live_trading.config.section import Section
 
 _TYPE_NAMES: dict[Any, str] = {
     bool: "true or false",

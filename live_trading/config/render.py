@@ -16,7 +16,7 @@ import yaml
 from pydantic import SecretStr
 
 from live_trading.config.fields import Leaf, leaf, leaves, section_of
-from live_trading.config.schema import Section
+from live_trading.config.section import Section
 from live_trading.config.settings import Settings
 
 _WIDTH = 118

@@ -10,31 +10,12 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import SecretStr, field_validator, model_validator
 
+from live_trading.config.section import Section, setting
 from live_trading.domain.values import AccountType, CrashRecoveryMode, StopLossType, TakeProfitType
-
-
-def setting(default: Any, description: str, *, unit: str = "", env: str = "", **bounds: Any) -> Any:
-    """A pydantic field with the unit its number is in and the environment variable that overrides it."""
-    return Field(default, description=description, json_schema_extra={"unit": unit, "env": env}, **bounds)
-
-
-class Section(BaseModel):
-    """A group of settings. Frozen; refuses keys it does not know; errors never repeat the input."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_number_for_a_switch(cls, value: Any, info: ValidationInfo) -> Any:
-        """``port: yes`` is not port 1, and ``file: 1`` is not ``file: true``."""
-        is_switch = info.field_name is not None and cls.model_fields[info.field_name].annotation is bool
-        if isinstance(value, int | float) and isinstance(value, bool) is not is_switch:
-            raise PydanticCustomError("wrong_kind", "is a number where a switch is meant, or a switch for a number")
-        return value
 
 
 class BrokerType(StrEnum):
@@ -46,6 +27,12 @@ class BrokerType(StrEnum):
 class OandaEnvironment(StrEnum):
     PRACTICE = "PRACTICE"
     LIVE = "LIVE"
+
+
+class IbkrTicks(StrEnum):
+    QUOTES = "quotes"
+    TICK_BY_TICK = "tick by tick"
+    BARS = "5 second bars"
 
 
 class PaperBracket(StrEnum):
@@ -180,9 +167,41 @@ class IbkrSettings(Section):
         1, "The API client's number; keep it, orders are only managed by the one that placed them",
         env="IBKR_CLIENT_ID", ge=0, le=2**31 - 1,
     )  # fmt: skip
+    account: str | None = setting(
+        None, "The account to trade, such as DU1234567; null where the log-in has only one", env="IBKR_ACCOUNT"
+    )
     account_type: AccountType = setting(
         AccountType.PAPER, "Whether the account holds real money", env="IBKR_ACCOUNT_TYPE"
     )
+    confirm_live: str | None = setting(
+        None, "To trade real money, the account's number once more; null refuses it", env="IBKR_CONFIRM_LIVE"
+    )
+    ticks: IbkrTicks = setting(
+        IbkrTicks.QUOTES,
+        "Where ticks come from: market data (four a second), each single tick (for few instruments at a time), or bars",
+    )
+    nightly_restart: str | None = setting(
+        "23:45",
+        "When the gateway restarts itself (its Auto restart time, HH:MM); nothing is submitted around it; null: never",
+        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$",
+    )
+    restart_timezone: str = setting("America/New_York", "The time zone of that time", min_length=1)
+    roll_days: int = setting(
+        8, "How long before its last trading day a future is no longer the one to trade", unit="days", ge=0, le=60
+    )
+    absence_seconds: float = setting(
+        5.0, "How long after sending an order its absence in every list is proof that it never arrived",
+        unit="seconds", ge=1, le=600,
+    )  # fmt: skip
+
+    @field_validator("restart_timezone")
+    @classmethod
+    def _known_timezone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("is not a time zone; give one such as America/New_York") from None
+        return name
 
     @model_validator(mode="after")
     def _port_matches_account(self) -> Self:
@@ -202,19 +221,40 @@ class OandaSettings(Section):
     environment: OandaEnvironment = setting(
         OandaEnvironment.PRACTICE, "Whether the account holds real money", env="OANDA_ENVIRONMENT"
     )
+    confirm_live: str | None = setting(
+        None, "The account number again, as the explicit yes that LIVE needs", env="OANDA_CONFIRM_LIVE"
+    )
 
 
 class BrokerSettings(Section):
     """Which broker orders go to, and how to reach it."""
 
     type: BrokerType = setting(BrokerType.PAPER, "Where orders go", env="BROKER_TYPE")
+    simulated: bool = setting(
+        False,
+        "Speak to the paper exchange in the broker's own protocol instead of to the broker: its client, no real money",
+        env="BROKER_SIMULATED",
+    )
     paper: PaperSettings = PaperSettings()
     ibkr: IbkrSettings = IbkrSettings()
     oanda: OandaSettings = OandaSettings()
+    secrets_key: SecretStr | None = setting(
+        None,
+        "Encrypts the secrets of the brokers in broker_configurations; several with commas between: the first encrypts",
+        env="BROKER_SECRETS_KEY",
+        min_length=32,
+    )
+
+    @property
+    def name(self) -> str:
+        """The chosen broker's name, as operations and the journal give it."""
+        return self.type.lower()
 
     @property
     def account_type(self) -> AccountType:
         """Whether the chosen broker's account holds real money."""
+        if self.simulated:
+            return AccountType.PAPER
         if self.type is BrokerType.IBKR:
             return self.ibkr.account_type
         live = self.type is BrokerType.OANDA and self.oanda.environment is OandaEnvironment.LIVE
@@ -222,7 +262,7 @@ class BrokerSettings(Section):
 
     @model_validator(mode="after")
     def _credentials(self) -> Self:
-        if self.type is BrokerType.OANDA and not (self.oanda.api_key and self.oanda.account_id):
+        if self.type is BrokerType.OANDA and not self.simulated and not (self.oanda.api_key and self.oanda.account_id):
             raise ValueError("type OANDA needs oanda.api_key and oanda.account_id")
         return self
 
@@ -372,14 +412,17 @@ class RiskSettings(Section):
             return self.default_crash_recovery_mode
         return CrashRecoveryMode.CLOSE_ALL if account_type is AccountType.PAPER else CrashRecoveryMode.RESUME
 
-    def operation_defaults(self, account_type: AccountType) -> dict[str, Any]:
-        """The fields of ``OperationSettings`` that an operation gets where its creator gave none."""
+    def operation_defaults(self, account_type: AccountType | None) -> dict[str, Any]:
+        """The fields of ``OperationSettings`` that an operation gets where its creator gave none.
+
+        ``account_type`` None: of any account; a recovery mode that follows from it is None then."""
+        mode = self.default_crash_recovery_mode if account_type is None else self.crash_recovery_mode(account_type)
         return {
             "stop_loss_type": self.default_stop_loss_type,
             "stop_loss_value": self.default_stop_loss_value,
             "take_profit_type": self.default_take_profit_type,
             "take_profit_value": self.default_take_profit_value,
-            "crash_recovery_mode": self.crash_recovery_mode(account_type),
+            "crash_recovery_mode": mode,
             "emergency_stop_loss_pct": self.default_emergency_stop_loss_pct,
             "data_retention_bars": self.default_data_retention_bars,
         }
@@ -416,16 +459,6 @@ class LoggingSettings(Section):
     journal_segment_entries: int = setting(
         100_000, "Entries in one file of the archive at most", unit="entries", ge=100, le=10_000_000
     )
-
-
-class ApiSettings(Section):
-    """The HTTP interface."""
-
-    host: str = setting(
-        "127.0.0.1", "Address it listens on; 0.0.0.0 opens it to the network", env="API_HOST", min_length=1
-    )
-    port: int = setting(8000, "Port it listens on", env="API_PORT", ge=1, le=65_535)
-    secret_key: SecretStr | None = setting(None, "Signs log-in tokens", env="SECRET_KEY", min_length=32)
 
 
 class GcpSettings(Section):

@@ -17,8 +17,8 @@ from live_trading.config.errors import ConfigError, Problem
 from live_trading.config.explain import explain
 from live_trading.config.fields import leaves
 from live_trading.config.file import interpolate, read_file
+from live_trading.config.interface import ApiSettings
 from live_trading.config.schema import (
-    ApiSettings,
     BrokerSettings,
     DatabaseSettings,
     DeploymentSettings,
@@ -26,8 +26,8 @@ from live_trading.config.schema import (
     LoggingSettings,
     MarketDataSettings,
     RiskSettings,
-    Section,
 )
+from live_trading.config.section import Section
 
 CONFIG_VARIABLE = "LIVE_TRADING_CONFIG"
 DEFAULT_FILE = "config.yaml"
@@ -54,12 +54,21 @@ class Settings(Section):
 
     def secrets(self) -> tuple[SecretStr, ...]:
         """Every secret that is set, and the password inside the database's address: what no log may show."""
-        found = [value for key, _ in leaves(type(self)) if isinstance(value := _get(self, key), SecretStr)]
+        found = [value for key, _ in leaves(type(self)) if isinstance(value := value_of(self, key), SecretStr)]
         if self.database.mongodb.url is not None:
             password = _PASSWORD.match(self.database.mongodb.url.get_secret_value())
             if password is not None:
                 found += [SecretStr(password[1]), SecretStr(unquote(password[1]))]
         return tuple(found)
+
+    def changed(self, changes: Mapping[str, Any], origin: str = "the journal") -> Self:
+        """The same with other values, by dotted key, checked as the file's are. Raises ``ValidationError``."""
+        data = self.model_dump()
+        for key, value in changes.items():
+            _put(data, key, value)
+        result = type(self).model_validate(data)
+        result._origins.update({**self._origins, **dict.fromkeys(changes, origin)})
+        return result
 
     @classmethod
     def load(cls, path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any] | None = None) -> Self:
@@ -91,7 +100,8 @@ class Settings(Section):
         return settings
 
 
-def _get(section: Section, key: str) -> Any:
+def value_of(section: Section, key: str) -> Any:
+    """The value of a dotted key."""
     value: Any = section
     for name in key.split("."):
         value = getattr(value, name)

@@ -15,11 +15,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from bson import ObjectId
 
 from live_trading.data.bar_store import ArchivedBar, StoredBar
-from live_trading.data.durable_parquet import replace_file
+from live_trading.data.durable_parquet import open_file, replace_file
 from live_trading.domain.bar_size import BarSize
 from live_trading.domain.market import Bar, Ohlc
 from live_trading.runtime import utc_from_ns
@@ -89,7 +88,7 @@ def read_archived_file(path: Path) -> list[ArchivedBar]:
     """The bars of one file, by operation and start; none where there is no file."""
     if not path.exists():
         return []
-    with pq.ParquetFile(path) as file:
+    with open_file(path) as file:
         return [_archived(row) for row in rows_of(file.read())]
 
 

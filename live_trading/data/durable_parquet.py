@@ -1,6 +1,9 @@
 """Parquet files that are there whole or not at all, whatever moment the process dies at."""
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -29,6 +32,16 @@ def replace_file(path: Path, table: pa.Table, root: Path, name: str) -> None:
         folder = folder.parent
         sync_folder(folder)
     failpoint(f"{name}.rename.after")
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[pq.ParquetFile]:
+    """Read a file of ours. One that is damaged is an ``OSError`` that names it, as any other failure of the disk is."""
+    try:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except pa.ArrowException as error:
+        raise OSError(errno.EIO, f"damaged, move it away ({error})", str(path)) from error
 
 
 def sync_folder(folder: Path) -> None:

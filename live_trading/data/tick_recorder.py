@@ -19,11 +19,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import structlog
 
 from live_trading.data.bar_archive import folder_name
-from live_trading.data.durable_parquet import replace_file
+from live_trading.data.durable_parquet import open_file, replace_file
 from live_trading.data.tick_files import read_ticks
 from live_trading.data.trading_days import TradingCalendar
 from live_trading.domain.instrument import Instrument
@@ -212,7 +211,7 @@ def _parts(folder: Path) -> list[Path]:
 
 
 def _metadata(file: Path) -> dict[bytes, bytes]:
-    with pq.ParquetFile(file) as parquet:
+    with open_file(file) as parquet:
         return parquet.schema_arrow.metadata or {}
 
 
@@ -243,5 +242,5 @@ def _merge_parts(folder: Path, file: Path) -> None:
 
 
 def _table(file: Path) -> pa.Table:
-    with pq.ParquetFile(file) as parquet:
+    with open_file(file) as parquet:
         return parquet.read()

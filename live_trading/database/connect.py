@@ -31,13 +31,22 @@ NEEDED_ACTIONS: Final = (
 
 _SCRATCH: Final = "requirements_check"
 _MINIMUM_VERSION: Final = (6, 0)
-# Up to the last @ there is, wherever it stands: a password that was not escaped must not show either.
-_CREDENTIALS: Final = re.compile(r"(?<=://).*(?=@)")
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+_NO_PORT: Final = re.compile(r":(?!\d+(?:[/,?]|$))[^/,?]*")
+_SECRET_OPTION: Final = re.compile(r"(?i)([?&;](?:[^=&;]*password|authMechanismProperties)=)[^&;]*")
+_QUOTED: Final = re.compile(r'"[^"]*"')
 
 
 def redact(url: str) -> str:
-    """The URL without what must not be shown: ``mongodb://***@host/…``."""
-    return _CREDENTIALS.sub("***", url)
+    """The URL without what must not be shown: ``mongodb://***@host/…``.
+
+    Nothing is shown of what is no URL, or could be a password that was not escaped or stands where it should not."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or not _SCHEME.fullmatch(scheme):
+        return "***"
+    _, at, address = rest.rpartition("@")  # up to the last @ there is, wherever it stands
+    shown = f"***@{address}" if at else rest if rest.startswith("[") else _NO_PORT.sub(":***", rest)
+    return f"{scheme}://{_SECRET_OPTION.sub(lambda option: option.group(1) + '***', shown)}"
 
 
 def connect(url: str, *, timeout: float = 5.0, **options: Any) -> Client:
@@ -64,18 +73,9 @@ def connect(url: str, *, timeout: float = 5.0, **options: Any) -> Client:
     except (InvalidURI, ConfigurationError, ValueError) as error:
         raise InvalidInput(
             "MONGODB_URL",
-            f"{redact(url)} cannot be used: {_without_credentials(str(error), url)}",
+            f"{redact(url)} cannot be used: {_QUOTED.sub('…', str(error))}",  # the driver quotes parts of the URL
             "It looks like mongodb://user:password@host:27017/?replicaSet=rs0",
         ) from None
-
-
-def _without_credentials(text: str, url: str) -> str:
-    found = _CREDENTIALS.search(url)
-    if found is None:
-        return text
-    for secret in {found.group(), *found.group().split(":", 1)} - {""}:
-        text = text.replace(secret, "***")
-    return text
 
 
 async def check_requirements(client: Client, database_name: str) -> None:

@@ -45,9 +45,11 @@ class OperationSettings(BaseModel):
     )
     initial_capital: Decimal = Field(gt=0, le=MAX_MONEY, description="in the asset's quote currency")
     stop_loss_type: StopLossType | None = Field(default=StopLossType.ATR, description="null for no stop")
-    stop_loss_value: Decimal | None = Field(default=Decimal("1.5"), gt=0, description="by the type: 1.5 ATRs, 0.02 …")
+    stop_loss_value: Decimal | None = Field(
+        default=Decimal("1.5"), gt=0, le=MAX_MONEY, description="by the type: 1.5 ATRs, 0.02 …"
+    )
     take_profit_type: TakeProfitType | None = Field(default=TakeProfitType.RISK_REWARD, description="null for none")
-    take_profit_value: Decimal | None = Field(default=Decimal("2.0"), gt=0, description="by the type")
+    take_profit_value: Decimal | None = Field(default=Decimal("2.0"), gt=0, le=MAX_MONEY, description="by the type")
     crash_recovery_mode: CrashRecoveryMode = Field(
         default=CrashRecoveryMode.CLOSE_ALL, description="what to do with an open position after a crash"
     )

@@ -48,7 +48,9 @@ class AccountSession:
 
     ``ready`` is set while the broker is connected and synchronised: only then is anything sent. ``changed`` is called
     whenever something may have become possible or necessary. ``handled`` waits until all that came of the market's data
-    so far has been done; with lossless ticks nothing more is taken from the broker before.
+    so far has been done; with lossless ticks nothing more is taken from the broker before. ``alone``: there is no other
+    account, so that a configuration that cannot work ends the engine; else it is told, tried again, and the others go
+    on.
     """
 
     def __init__(
@@ -64,6 +66,8 @@ class AccountSession:
         changed: Callable[[], None],
         handled: Callable[[], Awaitable[None]],
         recorder: TickRecorder | None = None,
+        *,
+        alone: bool = True,
     ) -> None:
         self.broker = broker
         self.orders = orders
@@ -81,6 +85,7 @@ class AccountSession:
         self._changed = changed
         self._handled = handled
         self._recorder = recorder
+        self._alone = alone
         self._reconciler = Reconciler(orders, doubts, runtime)
         self._doubtful = asyncio.Event()
         self._connections = 0
@@ -116,8 +121,11 @@ class AccountSession:
                 await self._connect()
                 backoff = self._times.backoff_min
                 reason = await self._listen()
-            except Fatal:
-                raise
+            except Fatal as error:
+                if self._alone:
+                    raise
+                reason, backoff = str(error), self._times.backoff_max
+                _log.error("a broker's configuration cannot work", broker=self.broker.name, reason=reason)
             except (BrokerError, OSError, TimeoutError) as error:
                 reason = f"{type(error).__name__}: {error}"
                 _log.warning("broker not reachable", broker=self.broker.name, reason=reason, retry_in=round(backoff, 2))
@@ -140,6 +148,10 @@ class AccountSession:
         )
         await self._live.append(Draft(connected))
         await self.market.resubscribe()
+        self._is_ready()
+
+    def _is_ready(self) -> None:
+        """Connected and synchronised: go on, with what is in doubt too."""
         self.ready.set()
         self._changed()
         if self.doubts.in_doubt():
@@ -181,8 +193,7 @@ class AccountSession:
             case Restored():
                 await self._reconciler.again()
                 await self.market.resubscribe()
-                self.ready.set()
-                self._changed()
+                self._is_ready()
             case _:
                 pass
 

@@ -30,19 +30,19 @@ from live_trading.domain.entries import (
     OperationPaused,
     OperationResumed,
     OperationUpdated,
+    OrderCancelled,
     OrderCancelRequested,
     OrderModifyRequested,
     OrderNotPlaced,
+    OrderRequested,
     PositionCloseRequested,
     ProtectionMoved,
 )
 from live_trading.domain.errors import InvalidInput
 from live_trading.domain.ids import Kind, derived_id
 from live_trading.domain.instrument import Instrument
-from live_trading.domain.operation import UPDATABLE, OperationSettings
+from live_trading.domain.operation import MAX_MONEY, UPDATABLE, OperationSettings
 from live_trading.domain.values import (
-    AccountType,
-    CrashRecoveryMode,
     OperationStatus,
     OrderPurpose,
     OrderStatus,
@@ -51,6 +51,10 @@ from live_trading.domain.values import (
 from live_trading.engine.context import EngineContext, LastPrices
 from live_trading.engine.discrepancies import leave_alone, open_discrepancy, take_over, whose
 from live_trading.engine.inbox import Command, Outcome, Refused
+from live_trading.engine.manual_trades import Enter, manual_trade
+from live_trading.engine.records import RECORDS, change_settings, record
+from live_trading.engine.switches import start_trading, stop_trading
+from live_trading.journal.errors import JournalError
 from live_trading.orders.facts import about
 from live_trading.orders.watched import warning, watched
 from live_trading.projections.state import Operation, Order
@@ -71,6 +75,7 @@ class CommandDesk:
         context: EngineContext,
         created: Callable[[Operation], None],
         run: Callable[[int, Callable[[], Awaitable[Any]]], Awaitable[Any]],
+        enter: Enter,
     ) -> None:
         self._context = context
         self._live = context.live
@@ -91,6 +96,11 @@ class CommandDesk:
             "reset_kill_switch": self._reset,
             "add_note": self._note,
             "record_archived_segment": self._record_archived,
+            "manual_trade": partial(manual_trade, context, created, self._run, enter),
+            "start_trading": partial(start_trading, context),
+            "stop_trading": partial(stop_trading, context),
+            "change_settings": partial(change_settings, context),
+            **dict.fromkeys(RECORDS, partial(record, context)),
         }
 
     @property
@@ -118,6 +128,15 @@ class CommandDesk:
             return await self._refuse(command, error)
         except (BrokerError, TimeoutError) as error:
             return await self._refuse(command, Refused("BROKER_UNAVAILABLE", str(error)))
+        except JournalError:
+            raise
+        except Exception as error:
+            if self.entry_of(command) is not None:
+                raise  # it was carried out: the next engine finds that, and tells its outcome
+            # Most likely a strategy's own code. The command would be found again, and end every engine after this one.
+            _log.exception("a command could not be carried out", command=command.kind)
+            fault = f"{command.kind} failed and changed nothing: {type(error).__name__}: {error}"
+            return await self._refuse(command, Refused("INTERNAL_ERROR", fault))
 
     async def _refuse(self, command: Command, refused: Refused) -> Outcome:
         data = CommandRefused(
@@ -153,6 +172,11 @@ class CommandDesk:
             raise Refused("WRONG_STATUS", f"the operation is {operation.status.value}")
         return operation_id, operation
 
+    def _check_has_broker(self, operation: Operation) -> None:
+        if operation.broker not in self._context.sessions:
+            detail = f"its broker {operation.broker!r} is not configured; configure it again, or close there by hand"
+            raise Refused("BROKER_UNAVAILABLE", detail)
+
     def _order(self, command: Command) -> Order:
         identifier = str(command.arguments.get("client_order_id", ""))
         order = self._live.ledger.order(identifier)
@@ -163,11 +187,15 @@ class CommandDesk:
     # ---- operations -------------------------------------------------------------------------------------------------
 
     async def _create(self, command: Command) -> Entry:
-        settings = OperationSettings.model_validate(self._with_defaults(command.arguments))
+        settings = OperationSettings.model_validate(self._context.config.completed(command.arguments))
         session = self._context.sessions.get(settings.broker)
         if session is None:
             known = ", ".join(sorted(self._context.sessions))
             raise InvalidInput("broker", f"there is no broker {settings.broker!r}", f"Use one of {known}")
+        account_type = self._context.config.account_types.get(settings.broker, settings.account_type)
+        if settings.account_type is not account_type:
+            problem = f"{settings.broker} is a {account_type} account"
+            raise InvalidInput("account_type", problem, "Leave it out, or name another broker")
         if not session.ready.is_set():
             raise Refused("BROKER_UNAVAILABLE", f"{settings.broker} is not connected; try again when it is")
         strategy = load_strategy(settings.strategy_name)
@@ -190,21 +218,6 @@ class CommandDesk:
         (entry,) = await self._live.append(draft)
         self._created(self._live.ledger.state.operations[entry.sequence_number])
         return entry
-
-    def _with_defaults(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        given = dict(arguments)
-        defaults = dict(self._context.config.operation_defaults)
-        for kind in ("stop_loss", "take_profit"):
-            if f"{kind}_type" in given or f"{kind}_value" in given:  # a type and a value belong together
-                defaults.pop(f"{kind}_type", None), defaults.pop(f"{kind}_value", None)
-                given.setdefault(f"{kind}_type", None), given.setdefault(f"{kind}_value", None)
-        if defaults.get("crash_recovery_mode") is None:
-            is_live = given.get("account_type") == AccountType.LIVE
-            defaults["crash_recovery_mode"] = CrashRecoveryMode.RESUME if is_live else CrashRecoveryMode.CLOSE_ALL
-        sizes = given.get("bar_sizes")
-        if "primary_bar_size" not in given and isinstance(sizes, list | tuple) and sizes:
-            given["primary_bar_size"] = sizes[0]
-        return {**defaults, **given}
 
     async def _update(self, command: Command) -> Entry:
         operation_id, operation = self._open_operation(command)
@@ -233,6 +246,7 @@ class CommandDesk:
         operation_id, operation = self._open_operation(command)
         if operation.status is OperationStatus.ACTIVE:
             raise Refused("WRONG_STATUS", "the operation is active already")
+        self._check_has_broker(operation)
         key = f"{operation.broker}|{operation.symbol}"
         if key in self._live.ledger.state.discrepancies:
             raise Refused(
@@ -247,6 +261,7 @@ class CommandDesk:
         operation_id, operation = self._operation(command)
         if operation.status in (OperationStatus.CLOSED, OperationStatus.CLOSING):
             raise Refused("WRONG_STATUS", f"the operation is {operation.status.value} already")
+        self._check_has_broker(operation)
         reason = str(command.arguments.get("reason", ""))
         return await self._append(command, operation_id, OperationClosing(reason=reason, command_id=command.id))
 
@@ -254,6 +269,11 @@ class CommandDesk:
         operation_id, operation = self._operation(command)
         if not operation.quantity:
             raise Refused("NO_POSITION", "the operation has no open position")
+        self._check_has_broker(operation)
+        named = command.arguments.get("position_id")
+        held = str(derived_id(Kind.POSITION, operation.position.number)) if operation.position is not None else None
+        if named is not None and named != held:
+            raise Refused("NO_POSITION", f"position {named} is closed already", "position_id")
         if operation.exit_intent is not None:
             raise Refused("ALREADY_CLOSING", f"the position is being closed: {operation.exit_intent.reason}")
         reason = str(command.arguments.get("reason") or "closed by hand")
@@ -286,9 +306,10 @@ class CommandDesk:
         return result
 
     async def _resolve_order(self, command: Command) -> Entry:
-        """A person who looked at the broker's own screen says that the order is not there."""
+        """A person who looked at the broker's own screen says that the order is not there, or not any more."""
         order = self._order(command)
-        if order.status is not OrderStatus.NEEDS_OPERATOR:
+        is_gone = order.doubt is not None and not order.status.is_uncertain  # placed for certain; what is it now?
+        if order.status is not OrderStatus.NEEDS_OPERATOR and not is_gone:
             raise Refused("WRONG_STATUS", f"the order is {order.status.value}; nobody needs to resolve it")
         if command.arguments.get("resolution") != "not_placed":
             text = "resolution: only not_placed can be said by a person; an order that exists is found by asking on"
@@ -296,18 +317,18 @@ class CommandDesk:
         note = str(command.arguments.get("note", "")).strip()
         if not note:
             raise Refused("INVALID_INPUT", "note: say what shows that the broker does not have the order", "note")
-        evidence = f"{command.actor}: {note}"
-        not_placed = OrderNotPlaced(client_order_id=order.client_order_id, evidence=evidence)
-        text_of_note = f"order {order.client_order_id} resolved as not placed: {note}"
-        first, _ = await self._live.append(
-            Draft(
-                NoteAdded(text=text_of_note, command_id=command.id),
-                derived_id(Kind.OPERATION, order.operation),
-                command.actor,
-            ),
-            about(order, not_placed, command.actor),
+        identifier, said = order.client_order_id, f"{command.actor}: {note}"
+        gone: EntryData = OrderNotPlaced(client_order_id=identifier, evidence=said)
+        word = "not placed"
+        if is_gone:
+            gone, word = OrderCancelled(client_order_id=identifier, reason=said), "no longer working"
+        told = NoteAdded(text=f"order {identifier} resolved as {word}: {note}", command_id=command.id)
+        # The note, which answers the command, comes last: what a cut-off batch leaves of the two is true without it.
+        _, entry = await self._live.append(
+            about(order, gone, command.actor),
+            Draft(told, derived_id(Kind.OPERATION, order.operation), command.actor),
         )
-        return first
+        return entry
 
     async def _move_protection(self, command: Command) -> Entry:
         operation_id, operation = self._open_operation(command)
@@ -317,6 +338,8 @@ class CommandDesk:
             working = self._live.ledger.working_orders(operation)
             orders = [o for o in working if o.purpose is kind]
             on_grid = Instrument.model_validate(operation.instrument).round_price(price)
+            if on_grid <= 0:
+                raise Refused("INVALID_INPUT", f"price: {price:f} is none that {operation.symbol} can have", "price")
             capabilities = self._context.session(operation).broker.capabilities
             level = watched(capabilities, operation, working).get(kind)
             if level is not None and operation.quantity:  # no order to change: the engine watches another price
@@ -340,11 +363,9 @@ class CommandDesk:
             refused = await self._context.sessions[order.broker].orders.modify(
                 order, change, "by hand", actor=command.actor, command_id=command.id
             )
-            if isinstance(refused, Rejected):
-                _log.warning("the broker refused to move a protection", code=refused.code, text=refused.text)
             seen = self._live.ledger.state.commands[command.id]
             assert seen.number > before
-            return _moved_entry(seen.number, operation_id, command, order, change)
+            return _moved_entry(seen.number, operation_id, command, order, change, refused)
 
         result: Entry = await self._run(operation.number, job)
         return result
@@ -395,8 +416,8 @@ def _protection_arguments(arguments: Mapping[str, Any]) -> tuple[OrderPurpose, D
         price = Decimal(str(arguments.get("price")))
     except InvalidOperation:
         price = Decimal("NaN")
-    if not price.is_finite() or price <= 0:
-        raise Refused("INVALID_INPUT", "price: give a price above 0", "price")
+    if not price.is_finite() or not 0 < price <= MAX_MONEY:
+        raise Refused("INVALID_INPUT", f"price: give a price above 0, at most {MAX_MONEY:,f}", "price")
     return OrderPurpose(kind), price
 
 
@@ -410,14 +431,22 @@ def _check_follows(order: Order, price: Decimal) -> None:
         raise Refused("INVALID_INPUT", text, "price")
 
 
-def _moved_entry(number: int, operation_id: ObjectId, command: Command, order: Order, change: OrderChange) -> Entry:
-    """The request's entry, as far as an outcome needs it."""
-    data = OrderModifyRequested(
+def _moved_entry(
+    number: int, operation_id: ObjectId, command: Command, order: Order, change: OrderChange, refused: Rejected | None
+) -> Entry:
+    """The request's entry, as far as an outcome needs it: that it holds, or that the broker refused it (which is
+    journaled as ORDER_NOT_MODIFIED)."""
+    data: EntryData = OrderModifyRequested(
         client_order_id=order.client_order_id,
         limit_price=change.limit_price,
         stop_price=change.stop_price,
         command_id=command.id,
     )
+    if refused is not None:
+        detail = f"the broker refused it: {refused.code}: {refused.text}"[:2000]
+        data = CommandRefused(
+            command_id=command.id, command=command.kind, code="BROKER_REFUSED", detail=detail, field="price"
+        )
     return Entry(
         number, operation_id, data.ACTION_TYPE, 1, data, order.requested_at, 0, command.actor, 0, None, b"", b""
     )
@@ -449,6 +478,9 @@ def outcome_of(entry: Entry) -> Outcome:
         result["operation_id"] = str(entry.operation_id)
     if isinstance(entry.data, OperationCreated) and entry.data.warning is not None:
         result["warning"] = entry.data.warning
+    if isinstance(entry.data, OrderRequested):
+        result["client_order_id"] = entry.data.client_order_id
+        result["order_id"] = str(derived_id(Kind.ORDER, number))
     if isinstance(entry.data, KillSwitchReset) and entry.data.acknowledged:
         result["acknowledged"] = {currency: f"{loss:f}" for currency, loss in entry.data.acknowledged.items()}
     return Outcome(number, False, result)

@@ -1,13 +1,17 @@
 """What the parts of one engine share."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from live_trading.config import RiskSettings
 from live_trading.data import MAX_FILLED_NS, BackFill, BarStore
 from live_trading.domain.instrument import Instrument
+from live_trading.domain.values import AccountType, CrashRecoveryMode
 from live_trading.engine.account_session import AccountSession, SessionTimes
 from live_trading.engine.turns import Turns
 from live_trading.observability import Latency
@@ -31,6 +35,8 @@ class EngineConfig:
     """An entry that is not filled after so long is cancelled."""
     price_patience: float = 5.0
     """How long recovery waits for a fresh price before it says that there is none."""
+    broker_patience: float = 10.0
+    """How long a start waits for a broker at which nothing of ours is open, where there are several."""
     look_interval: float = 1.0
     """Between looks at loss limits, marks and decisions that wait."""
     stale_after: float = 5.0
@@ -53,6 +59,61 @@ class EngineConfig:
     """Whether stops that trail are left to a broker that can trail them; else the engine moves every one."""
     operation_defaults: Mapping[str, Any] = field(default_factory=dict)
     """Settings an operation gets where its creator gave none."""
+    account_types: Mapping[str, AccountType] = field(default_factory=dict)
+    """Which brokers' accounts hold real money, by name; what an operation's own account type has to agree with."""
+    risk: RiskSettings | None = None
+    """What limits and defaults follow from, where people may change them while running."""
+    manual_capital: Decimal = Decimal(100_000)
+    """Initial capital of an operation that is made for manual trades."""
+
+    def as_changed(self, changes: Mapping[str, Any]) -> "EngineConfig":
+        """The same with risk settings as people changed them. What fits no more (an older program's) is left out."""
+        if self.risk is None or not changes:
+            return self
+        risk = self.risk
+        for name, value in changes.items():
+            try:
+                risk = RiskSettings.model_validate({**risk.model_dump(), name: value})
+            except ValidationError:
+                continue
+        return replace(
+            self,
+            risk=risk,
+            limits=limits_of(risk),
+            trailing_stops_at_broker=risk.trailing_stops_at_broker,
+            operation_defaults={**self.operation_defaults, **risk.operation_defaults(None)},
+        )
+
+    def defaults_at(self, broker: str, account_type: AccountType | None = None) -> dict[str, Any]:
+        """Settings of an operation at that broker where its creator gave none. ``account_type``: what he said it is."""
+        defaults = dict(self.operation_defaults)
+        known = self.account_types.get(broker)
+        if known is not None:
+            defaults["account_type"] = known
+        if defaults.get("crash_recovery_mode") is None:
+            is_live = (account_type or known) is AccountType.LIVE
+            defaults["crash_recovery_mode"] = CrashRecoveryMode.RESUME if is_live else CrashRecoveryMode.CLOSE_ALL
+        return defaults
+
+    def completed(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """What a person gave of an operation's settings, with defaults in the place of what he left out."""
+        given = dict(arguments)
+        broker = str(given.get("broker", self.operation_defaults.get("broker")))
+        is_live = given.get("account_type") == AccountType.LIVE
+        defaults = self.defaults_at(broker, AccountType.LIVE if is_live else None)
+        for kind in ("stop_loss", "take_profit"):
+            if f"{kind}_type" in given or f"{kind}_value" in given:  # a type and a value belong together
+                defaults.pop(f"{kind}_type", None), defaults.pop(f"{kind}_value", None)
+                given.setdefault(f"{kind}_type", None), given.setdefault(f"{kind}_value", None)
+        sizes = given.get("bar_sizes")
+        if "primary_bar_size" not in given and isinstance(sizes, list | tuple) and sizes:
+            given["primary_bar_size"] = sizes[0]
+        return {**defaults, **given}
+
+
+def limits_of(risk: RiskSettings) -> Limits:
+    """The Gatekeeper's limits."""
+    return Limits(**{limit.name: getattr(risk, limit.name) for limit in fields(Limits)})
 
 
 @dataclass(slots=True)
@@ -88,8 +149,11 @@ class EngineContext:
         return filling
 
     def quote(self, operation: Operation) -> TrustedPrice | None:
-        """The last price, if it is fresh enough to decide on."""
-        market = self.session(operation).market
+        """The last price, if it is fresh enough to decide on; None as well where its broker is not configured."""
+        session = self.sessions.get(operation.broker)
+        if session is None:
+            return None
+        market = session.market
         quote = market.last_price(operation.symbol)
         if quote is None or market.is_stale(operation.symbol):
             return None

@@ -54,6 +54,9 @@ RESTING_ENTRY = "resting entry"
 _MAX_BACKOFF = 60.0
 _GROUP_GRACE = 1.0
 """Seconds that a broker gets to cancel the rest of a one-cancels-all group before we ask for it."""
+_MOST_TRIES = 5
+_KEPT_SECONDS = 60.0
+"""Protections that had to be placed anew so often, each time within so many seconds of the last, cannot be placed."""
 
 
 class Convergence:
@@ -67,6 +70,9 @@ class Convergence:
         self._failed_exits = 0
         self._retry_at = 0.0
         self._orphaned_since: float | None = None
+        self._tries = 0
+        self._tried_at = 0.0
+        self._tried_for: int | None = None
 
     async def step(self) -> None:
         """Look at the ledger and do what is next, if anything is and can be done now."""
@@ -99,6 +105,8 @@ class Convergence:
         exits = [order for order in working if order.purpose is OrderPurpose.EXIT]
         protections = [order for order in working if order.purpose.is_protection]
         wants_flat = operation.exit_intent is not None or operation.status is OperationStatus.CLOSING
+        if entries and (reason := self._no_new_risk(operation)) is not None:
+            await self._cancel(entries, reason)
         if wants_flat and entries:
             await self._cancel(entries, "the position is to be closed")
         elif not operation.quantity:
@@ -134,6 +142,13 @@ class Convergence:
             if order.cancel_requested is None:
                 await manager.cancel(order, reason)
 
+    def _no_new_risk(self, operation: Operation) -> str | None:
+        """Why an entry that rests at the broker must not be filled any more; one that is asked for now is refused."""
+        if self._context.live.ledger.state.kill_switch is not None:
+            return "the kill switch is tripped"
+        is_active = operation.status is OperationStatus.ACTIVE
+        return None if is_active else f"the operation is {operation.status.value}"
+
     async def _cancel_stale(self, entries: list[Order]) -> None:
         if not entries:
             return
@@ -143,7 +158,7 @@ class Convergence:
         stale = [
             order
             for order in entries
-            if now - order.requested_at > (resting if order.reason == RESTING_ENTRY else at_market)
+            if now - order.requested_at > (resting if order.reason.endswith(RESTING_ENTRY) else at_market)
         ]
         await self._cancel(stale, "not filled in time")
 
@@ -263,13 +278,21 @@ class Convergence:
         """A position whose stop or target is missing gets it again; where that cannot be, the position is closed.
 
         Whether none was missing."""
+        if surplus := _surplus(protections):
+            await self._cancel(surplus, "the position is guarded already")
+            return False
         wanted = self._wanted_purposes(operation)
         kept = cannot_rest(self._context.session(operation).broker.capabilities, wanted, attached=False)
         has = {order.purpose for order in protections}
         shown = {OrderPurpose.STOP_LOSS: operation.stop_loss, OrderPurpose.TAKE_PROFIT: operation.take_profit}
         if has.issuperset(wanted - {purpose for purpose in kept if shown[purpose] is not None}):
             return await self._cover(operation, protections) and await self._show(operation, protections)
-        if any(order.cancel_requested for order in protections) or not await self._is_sure(operation):
+        if any(order.cancel_requested for order in protections) or not self._may_try(operation):
+            return False
+        if not await self._is_sure(operation):
+            return False
+        if self._tries >= _MOST_TRIES:
+            await self._give_up(f"the broker does not keep the protections: placed {self._tries} times, and gone again")
             return False
         if protections and not has.issuperset(wanted - kept):
             # One of two: take it away, and place both in a group of their own.
@@ -284,13 +307,26 @@ class Convergence:
             await self._give_up(f"protections cannot be placed: {error}")
         return False
 
+    def _may_try(self, operation: Operation) -> bool:
+        """Whether protections may be placed anew now: at once, and after those that came to nothing later and later."""
+        assert operation.position is not None
+        since = self._context.runtime.clock.monotonic() - self._tried_at
+        if self._tried_for != operation.position.number or since > _KEPT_SECONDS:
+            self._tries, self._tried_for = 0, operation.position.number
+        return not self._tries or since >= 0.5 * 2 ** (self._tries - 1)
+
     async def _cover(self, operation: Operation, protections: list[Order]) -> bool:
         """Protections placed apart from their entry are made as large as the position is by now; those of a bracket
-        the broker keeps so. Whether all were."""
+        the broker keeps so until the entry has ended. Then a position is smaller only where the broker took back a part
+        of a fill, and what guards too much of it would open one the other way. Whether all were as large."""
 
         def unlike() -> list[Order]:
-            alone = (order for order in protections if order.parent_client_order_id is None)
-            return [order for order in alone if order.remaining != abs(operation.quantity)]
+            size = abs(operation.quantity)
+            return [
+                order
+                for order in protections
+                if order.remaining != size and (order.parent_client_order_id is None or self._guards_too_much(order))
+            ]
 
         if not unlike():
             return True
@@ -305,6 +341,11 @@ class Convergence:
         if refused is not None:
             await self._cancel(protections, f"protections are placed anew: {refused.text}")
         return False
+
+    def _guards_too_much(self, order: Order) -> bool:
+        """Whether a bracket's protection would trade more than its entry, which has ended, has filled."""
+        entry = self._runner.operation.orders.get(order.parent_client_order_id or "")
+        return entry is not None and entry.status is OrderStatus.FILLED and order.quantity > entry.filled_quantity
 
     async def _show(self, operation: Operation, protections: list[Order]) -> bool:
         """Tell where the protections stand if the ledger shows something else: an engine died between a change and what
@@ -368,6 +409,7 @@ class Convergence:
         group = None
         if session.broker.capabilities.oca:
             group = f"P{operation.position.number}X{self._context.live.ledger.sequence_number}"
+        self._tries, self._tried_at = self._tries + 1, self._context.runtime.clock.monotonic()
         placed = []
         distance = self._distance(operation)
         stop = OrderType.STOP if distance is None else OrderType.TRAILING_STOP
@@ -434,6 +476,16 @@ class Convergence:
             return None
         (stop, *_) = stops
         return await self._context.session(operation).orders.modify(stop, OrderChange(stop_price=price), reason)
+
+
+def _surplus(protections: list[Order]) -> list[Order]:
+    """Protections beside one of their kind: an older one that was thought never placed, and is there after all. Both
+    together would close more than there is."""
+    kept: dict[OrderPurpose, Order] = {}
+    for order in protections:
+        if order.cancel_requested is None:
+            kept[order.purpose] = order
+    return [order for order in protections if kept.get(order.purpose, order) is not order]
 
 
 def _common_group(protections: list[Order]) -> str | None:

@@ -27,6 +27,7 @@ from live_trading.domain.entries import (
 )
 from live_trading.domain.errors import InvalidInput
 from live_trading.domain.ids import ADOPTED, Kind, client_order_id, derived_id, is_adopted
+from live_trading.domain.operation import MAX_MONEY
 from live_trading.domain.values import OperationStatus, OrderPurpose, OrderType, Side
 from live_trading.engine.context import EngineContext, LastPrices
 from live_trading.engine.inbox import Command, Refused
@@ -188,6 +189,6 @@ def _price(context: EngineContext, command: Command, operation: Operation) -> De
         price = Decimal(str(given))
     except InvalidOperation:
         raise InvalidInput("price", f"{given!r} is not a number", "Give the price it is to be booked at") from None
-    if not price.is_finite() or price <= 0:
-        raise InvalidInput("price", f"{given} is not above zero", "Give the price it is to be booked at")
+    if not price.is_finite() or not 0 < price <= MAX_MONEY:
+        raise InvalidInput("price", f"{str(given)[:80]} is no price above zero", "Give the price it is to be booked at")
     return price

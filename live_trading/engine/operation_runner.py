@@ -35,6 +35,7 @@ from live_trading.domain.values import OperationStatus, Side, StopLossType
 from live_trading.engine.bar_supply import Bars, BarSupply
 from live_trading.engine.context import EngineContext
 from live_trading.engine.convergence import Convergence
+from live_trading.engine.inbox import Refused
 from live_trading.engine.signals import SignalDesk
 from live_trading.engine.watch import PriceWatch
 from live_trading.journal.errors import JournalError
@@ -107,7 +108,7 @@ class OperationRunner:
         self._traces: dict[int, Trace] = {}
         self._asked_for_turn = False
         self.watch = PriceWatch(context, self)
-        self._signals = SignalDesk(context, self)
+        self.signals = self._signals = SignalDesk(context, self)
         self._convergence = Convergence(context, self)
 
     @property
@@ -226,11 +227,13 @@ class OperationRunner:
             await self._wake.taken()
             self._at_work = True
             await self._work()
+        if not self._stopping:
+            self._refuse_jobs()
         self._stopped.set()
         self._at_work = False
         await self._release()
 
-    async def _work(self) -> None:
+    async def _do_jobs(self) -> None:
         while self._jobs and not self._stopping:
             job, future = self._jobs.popleft()
             try:
@@ -239,6 +242,15 @@ class OperationRunner:
                 raise
             except Exception as error:
                 future.set_exception(error)
+
+    def _refuse_jobs(self) -> None:
+        """Answer who asked for something while the operation was closed: nobody else will."""
+        while self._jobs:
+            _, future = self._jobs.popleft()
+            future.set_exception(Refused("WRONG_STATUS", "the operation is closed"))
+
+    async def _work(self) -> None:
+        await self._do_jobs()
         if len(self._bars) > _MAX_WAITING_BARS:
             self._bars.clear()
             await self._fail("the strategy is too slow", f"more than {_MAX_WAITING_BARS} bars were waiting for it")
@@ -260,7 +272,7 @@ class OperationRunner:
             await self._guarded(self._convergence.step)
         if handled and self._context.config.keeps_bars:
             indicators = self._adapter.indicators if self._adapter is not None else {}
-            await self._supply.store(handled, indicators, self.settings.data_retention_bars)
+            await self._guarded(self._supply.store, handled, indicators, self.settings.data_retention_bars)
 
     async def _guarded(self, work: Callable[..., Awaitable[Any]], *about: Any) -> None:
         """Whatever goes wrong in one operation ends that operation in error, and nothing else."""
@@ -295,8 +307,7 @@ class OperationRunner:
     # ---- preparing --------------------------------------------------------------------------------------------------
 
     async def _prepare(self) -> None:
-        session = self._context.session(self.operation)
-        await session.ready.wait()
+        await self._patiently(self._connected)
         strategy = load_strategy(self.settings.strategy_name)
         parameters = parse_parameters(strategy, self.settings.strategy_config)
         followed = strategy.follows(parameters, self.instrument)
@@ -307,12 +318,17 @@ class OperationRunner:
             self._subscriptions.append(await self._patiently(functools.partial(self._subscribe, instrument)))
         self.watch.begin()
 
+    async def _connected(self) -> None:
+        if not self._context.session(self.operation).ready.is_set():
+            raise Retryable("not connected")
+
     async def _subscribe(self, instrument: Instrument) -> Subscription:
         market = self._context.session(self.operation).market
         return await market.subscribe(instrument, self.settings.bar_sizes, self.on_bars, on_gap=self.on_gap)
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask the broker for something, again and again while it has no answer: that ends no operation."""
+        """Ask the broker for something, again and again while it has no answer: that ends no operation, and people who
+        want something of it meanwhile are heard."""
         while True:
             try:
                 return await ask()
@@ -320,6 +336,7 @@ class OperationRunner:
                 if self._stopping:
                     raise _Stopped from error
                 _log.warning("the broker does not answer", operation_id=str(self.operation_id), reason=str(error))
+                await self._do_jobs()
                 await self._context.runtime.clock.sleep(_ASK_AGAIN_SECONDS)
 
     async def _begun(

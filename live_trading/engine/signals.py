@@ -15,14 +15,18 @@ from live_trading.domain.entries import (
 )
 from live_trading.domain.errors import InvalidInput
 from live_trading.domain.market import Bar
+from live_trading.domain.operation import OperationSettings
 from live_trading.domain.values import OrderPurpose, OrderType, Side, SignalType, StopLossType, TakeProfitType
 from live_trading.engine.context import EngineContext
 from live_trading.engine.convergence import RESTING_ENTRY
+from live_trading.engine.inbox import Command, Refused
+from live_trading.engine.manual_trades import ManualTrade, as_given, asked_for, by_hand
 from live_trading.orders.gatekeeper import Entering, Refusal
 from live_trading.orders.order_manager import OrderPlan
 from live_trading.orders.protections import Protection, protection_prices
 from live_trading.orders.sizing import entry_quantity
 from live_trading.orders.trailing import first_stop, trailing_distance
+from live_trading.projections.state import Operation
 from live_trading.strategies import Signal
 
 if TYPE_CHECKING:
@@ -66,6 +70,50 @@ class SignalDesk:
             (self._reversal,) = await self._context.live.append(generated)
         else:
             await self._enter(data, generated, None)
+
+    async def enter_by_hand(self, command: Command, trade: ManualTrade) -> Entry:
+        """Enter as a person asks, or raise :class:`Refused`: what the Gatekeeper refuses is journaled as a signal's is.
+
+        The entry that is returned is the order's request; no other one of the append carries the command's id.
+        """
+        context, runner, operation = self._context, self._runner, self._runner.operation
+        situation = context.situation(operation, runner.instrument)
+        last = situation.last_price
+        if last is None:
+            raise Refused("STALE_DATA", f"{operation.symbol} has no price yet; try again when one has come")
+        side = _side_of(trade.signal)
+        self._check_free(operation, side)
+        data = by_hand(trade, runner, last, context.runtime.clock.now())
+        generated = Draft(data, runner.operation_id, command.actor)
+        plan = replace(
+            self._plan(data, side, last, as_given(self._runner.settings, trade, data.limit_price or last)),
+            quantity=trade.quantity,
+            reason="manual " + ("entry at market" if data.limit_price is None else RESTING_ENTRY),
+            command_id=command.id,
+        )
+        asked = Entering(
+            operation, runner.instrument, side, plan.order_type, plan.quantity, plan.limit_price, plan.stop_price
+        )
+        refusal = context.gatekeeper.check(asked, situation)
+        if refusal is not None:
+            await self._refuse(generated, refusal)
+            raise Refused(refusal.rule, refusal.detail)
+        orders = context.session(operation).orders
+        order = await orders.place(
+            operation, runner.instrument, self._at_limit(plan), before=[generated], actor=command.actor
+        )
+        return asked_for(order, runner.operation_id, command)
+
+    def _check_free(self, operation: Operation, side: Side) -> None:
+        if operation.exit_intent is not None:
+            raise Refused("ALREADY_CLOSING", f"the position is being closed: {operation.exit_intent.reason}")
+        if operation.quantity * side.sign > 0:
+            raise Refused("ALREADY_IN_POSITION", f"{abs(operation.quantity):f} are held that way already")
+        if operation.quantity:
+            detail = f"{abs(operation.quantity):f} are held the other way: close that position first"
+            raise Refused("ALREADY_IN_POSITION", detail)
+        if self._context.live.ledger.working_orders(operation):
+            raise Refused("ORDERS_WORKING", "orders of the operation are still working: cancel them, or wait")
 
     def _generated(self, signal: Signal, bar: Bar) -> SignalGenerated:
         instrument = self._runner.instrument
@@ -129,8 +177,11 @@ class SignalDesk:
         orders = context.session(operation).orders
         await orders.place(operation, instrument, self._at_limit(plan), before=before, caused_by=cause)
 
-    def _plan(self, signal: SignalGenerated, side: Side, last: Decimal) -> OrderPlan:
-        settings, instrument = self._runner.settings, self._runner.instrument
+    def _plan(
+        self, signal: SignalGenerated, side: Side, last: Decimal, settings: OperationSettings | None = None
+    ) -> OrderPlan:
+        instrument = self._runner.instrument
+        settings = settings or self._runner.settings
         order_type = _order_type(signal)
         price = signal.limit_price or signal.stop_price or last
         wants_atr = settings.stop_loss_type is StopLossType.ATR or settings.take_profit_type is TakeProfitType.ATR

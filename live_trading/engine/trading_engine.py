@@ -14,12 +14,15 @@ import structlog
 from live_trading.brokers.base import BrokerAdapter
 from live_trading.data import BarStore, MarketData, TickBuffer, TickRecorder
 from live_trading.domain.entries import (
+    RISK_SECTION,
     CircuitBreakerClosed,
     Draft,
     EngineStopped,
     Entry,
+    KillSwitchTripped,
     MarketDataResumed,
     MarketDataStale,
+    OperationFailed,
     OperationPaused,
     RecoveryCompleted,
     RecoveryStarted,
@@ -30,7 +33,8 @@ from live_trading.domain.values import CrashRecoveryMode, OperationStatus, Order
 from live_trading.engine.account_session import AccountSession
 from live_trading.engine.commands import CommandDesk, outcome_of
 from live_trading.engine.context import EngineConfig, EngineContext
-from live_trading.engine.inbox import CommandInbox, Refused
+from live_trading.engine.inbox import Command, CommandInbox, Refused
+from live_trading.engine.manual_trades import ManualTrade, trade_by_hand
 from live_trading.engine.operation_runner import OperationRunner
 from live_trading.journal.base import JournalReader, JournalWriter
 from live_trading.observability import Latency
@@ -95,14 +99,21 @@ class TradingEngine:
         self._gatekeeper = Gatekeeper(config.limits, ledger, runtime.clock.monotonic)
         self.context = EngineContext(self.live, runtime, self._gatekeeper, bars, config, latency=latency)
         self._runners: dict[int, OperationRunner] = {}
-        self._desk = CommandDesk(self.context, self._start_runner, self._run_job)
+        self._desk = CommandDesk(self.context, self._start_runner, self._run_job, self._enter_by_hand)
         self._stop_requested = asyncio.Event()
         self._ended = asyncio.Event()
         for name, broker in brokers.items():
-            self.context.sessions[name] = self._session(name, broker)
+            self.context.sessions[name] = self._session(name, broker, alone=len(brokers) == 1)
         self.live.listen(self._on_entries)
+        self._take_settings_up()
 
-    def _session(self, name: str, broker: BrokerAdapter) -> AccountSession:
+    def _take_settings_up(self) -> None:
+        """What people changed while running holds from now on, and from the start of every later engine."""
+        config = self._config.as_changed(self.live.ledger.state.settings.get(RISK_SECTION, {}))
+        self.context.config = config
+        self._gatekeeper.take_limits(config.limits)
+
+    def _session(self, name: str, broker: BrokerAdapter, *, alone: bool) -> AccountSession:
         config, runtime = self._config, self._runtime
         broker.guard = self._journal.check_may_act
         session: AccountSession
@@ -148,6 +159,7 @@ class TradingEngine:
             self._wake_everybody,
             self._when_quiet,
             recorder,
+            alone=alone,
         )
         return session
 
@@ -158,7 +170,8 @@ class TradingEngine:
     # ---- start ------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Recover: connect, reconcile, decide. Returns when trading goes on; waits as long as a broker is away."""
+        """Recover: connect, reconcile, decide. Returns when trading goes on; waits as long as a broker is away at which
+        something of ours is. An operation whose broker is not configured any more is held, and ends no other."""
         state = self.live.ledger.state
         started = self._runtime.clock.monotonic()
         after_crash = not state.stopped
@@ -184,8 +197,17 @@ class TradingEngine:
         for operation in list(state.operations.values()):
             if operation.status is not OperationStatus.CLOSED and operation.number not in self._runners:
                 self._start_runner(operation)
+                await self._hold_without_broker(operation)
         self._runtime.tasks.start(self._take_commands(), "commands")
         self._runtime.tasks.start(self._look_after(), "limits and marks")
+
+    def _needed(self) -> set[str]:
+        """The brokers at which something of ours is open; all others may come later."""
+        sessions, ledger = self.context.sessions, self.live.ledger
+        if len(sessions) == 1:
+            return set(sessions)
+        at = {each.broker for each in ledger.state.operations.values() if each.status is not OperationStatus.CLOSED}
+        return at | {order.broker for order in ledger.orders.values() if not order.status.is_terminal}
 
     def _recovery_started(self, after_crash: bool) -> RecoveryStarted:
         state = self.live.ledger.state
@@ -222,9 +244,15 @@ class TradingEngine:
                 task.cancel()
 
     async def _synchronised(self) -> None:
-        """Until every broker is connected and reconciled, and nothing is in doubt but what waits for a person."""
-        for session in self.context.sessions.values():
-            await session.ready.wait()
+        """Until every broker that is needed is connected and reconciled, and nothing is in doubt but what waits for a
+        person. The others get a moment."""
+        needed, clock = self._needed(), self._runtime.clock
+        for name in needed:
+            await self.context.sessions[name].ready.wait()
+        deadline = clock.monotonic() + self._config.broker_patience
+        others = [session for name, session in self.context.sessions.items() if name not in needed]
+        while not all(session.ready.is_set() for session in others) and clock.monotonic() < deadline:
+            await clock.sleep(0.05)
         while any(
             order.status is not OrderStatus.NEEDS_OPERATOR
             for session in self.context.sessions.values()
@@ -241,6 +269,7 @@ class TradingEngine:
             if operation.quantity
             and operation.exit_intent is None
             and operation.status is not OperationStatus.CLOSED
+            and operation.broker in self.context.sessions
             and f"{operation.broker}|{operation.symbol}" not in self.live.ledger.state.discrepancies
         ]
         settings = {op.number: OperationSettings.model_validate(op.settings) for op in concerned}
@@ -270,21 +299,38 @@ class TradingEngine:
 
     # ---- running ----------------------------------------------------------------------------------------------------
 
+    async def _hold_without_broker(self, operation: Operation) -> None:
+        """An operation at a broker that the configuration no longer has can do nothing: it says so."""
+        is_held = operation.status not in (OperationStatus.ACTIVE, OperationStatus.PAUSED)
+        if operation.broker in self.context.sessions or is_held:
+            return
+        known = ", ".join(sorted(self.context.sessions))
+        detail = f"{operation.broker!r} is none of {known}: add it again with live-trading brokers add"
+        failed = OperationFailed(reason="its broker is not configured", detail=detail)
+        await self.live.append(Draft(failed, derived_id(Kind.OPERATION, operation.number)))
+
     def _start_runner(self, operation: Operation) -> None:
+        if operation.broker not in self.context.sessions:
+            return
         runner = self._runners[operation.number] = OperationRunner(self.context, operation)
         self._runtime.tasks.start(runner.run(), f"operation {operation.number}")
 
     async def _run_job(self, number: int, job: Callable[[], Awaitable[Any]]) -> Any:
         runner = self._runners.get(number)
         if runner is None or runner.operation.status is OperationStatus.CLOSED:
-            raise Refused("WRONG_STATUS", "the operation is closed")
+            raise Refused("WRONG_STATUS", "the operation is closed, or its broker is not configured")
         return await runner.do(job)
+
+    async def _enter_by_hand(self, number: int, command: Command, trade: ManualTrade) -> Entry:
+        return await trade_by_hand(self._runners[number], command, trade)
 
     def _on_entries(self, entries: Sequence[Entry]) -> None:
         """Whatever was folded may call for a next step of the operation it is about."""
         if self.context.latency is not None:
             self.context.latency.on_entries(entries, self._sent_at)
         for entry in entries:
+            if entry.action_type == "SETTINGS_CHANGED":
+                self._take_settings_up()
             if entry.operation_id is not None:
                 number = sequence_of(entry.operation_id)
                 runner = self._runners.get(number)
@@ -292,6 +338,8 @@ class TradingEngine:
                     runner.wake()
                 elif self.context.trading:
                     self._run_again(number)
+            elif isinstance(entry.data, KillSwitchTripped):
+                self._wake_everybody()
 
     def _run_again(self, number: int) -> None:
         """An operation that was closed, and holds something again, is closed again."""
@@ -344,14 +392,12 @@ class TradingEngine:
 
     async def _check_limits(self) -> None:
         state = self.live.ledger.state
-        operations = [op for op in state.operations.values() if op.status is not OperationStatus.CLOSED]
-        if operations and state.kill_switch is None:
-            (first, *_) = operations
-            runner = self._runners.get(first.number)
-            if runner is not None:
-                trip = self._gatekeeper.loss_beyond_limits(self.context.situation(first, runner.instrument))
-                if trip is not None:
-                    await self.live.append(Draft(trip))
+        if self._runners and state.kill_switch is None:
+            any_of_them = next(iter(self._runners.values()))
+            situation = self.context.situation(any_of_them.operation, any_of_them.instrument)
+            trip = self._gatekeeper.loss_beyond_limits(situation)
+            if trip is not None:
+                await self.live.append(Draft(trip))
         if state.breaker is not None and self._runtime.clock.now() >= state.breaker.until:
             await self.live.append(Draft(CircuitBreakerClosed()))
 

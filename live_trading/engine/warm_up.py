@@ -1,6 +1,6 @@
 """The bars a strategy sees before it trades: what is stored, completed from the broker's history."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import structlog
@@ -40,10 +40,18 @@ async def warm_up_bars(
         missing = await _history(context, operation, instrument, size, count, bars)
         if missing:
             bars.update((bar.start_ns, bar) for bar in missing)
-            await context.bars.write(operation_id, [StoredBar(bar, from_history=True) for bar in missing])
+            await _store(context, operation_id, missing)
         ordered = [bars[start] for start in sorted(bars)]
         result[size] = ordered[-count:] if count else []
     return result
+
+
+async def _store(context: EngineContext, operation_id: ObjectId, bars: Sequence[Bar]) -> None:
+    try:
+        await context.bars.write(operation_id, [StoredBar(bar, from_history=True) for bar in bars])
+    except (PyMongoError, OSError) as error:
+        # They can be had again; the strategy warms up on them all the same.
+        _log.warning("bars were not stored", operation_id=str(operation_id), reason=str(error))
 
 
 async def _stored(context: EngineContext, operation_id: ObjectId, size: BarSize, count: int) -> list[StoredBar]:

@@ -14,6 +14,7 @@ import hashlib
 import struct
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from struct import Struct
 from typing import Any, Final
 
@@ -71,6 +72,14 @@ OPTIONS: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
 """How entries' documents are read and written: exact decimals, aware times, byte strings as they are."""
 
 
+_is_open = lru_cache(maxsize=1024)(has_open_values)
+
+
+@lru_cache(maxsize=1024)
+def _is_nested(data: type[EntryData]) -> bool:
+    return any(has_models(field.annotation) for field in data.model_fields.values())
+
+
 class EntryCodec:
     """Encodes and decodes entries of a catalogue."""
 
@@ -83,12 +92,8 @@ class EntryCodec:
         self._upcasters = upcasters
         self._readers = {name: (data.ACTION_VERSION, reader_of(data)) for name, data in catalogue.items()}
         self._nulls = {data: nulls_that_matter(data) for data in catalogue.values()}
-        self._nested = {
-            data
-            for data in catalogue.values()
-            if any(has_models(field.annotation) for field in data.model_fields.values())
-        }
-        self._open = {data for data in catalogue.values() if has_open_values(data)}
+        self._nested = {data for data in catalogue.values() if _is_nested(data)}
+        self._open = {data for data in catalogue.values() if _is_open(data)}
         self._writers = {data: write for data in catalogue.values() if (write := writer_of(data)) is not None}
 
     def encode(

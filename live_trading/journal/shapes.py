@@ -17,6 +17,7 @@ _MAX_INT64 = (1 << 63) - 1
 _MAX_DEPTH = 32
 
 
+@lru_cache(maxsize=1024)
 def nulls_that_matter(model: type[BaseModel]) -> frozenset[str]:
     """The fields for which None is not what a reader would assume when they are left out."""
     return frozenset(
@@ -32,9 +33,6 @@ def alternatives(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
 
 
-_nulls = lru_cache(maxsize=1024)(nulls_that_matter)
-
-
 def has_models(annotation: Any) -> bool:
     """Whether a model is inside."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -45,7 +43,7 @@ def has_models(annotation: Any) -> bool:
 def dump(value: Any) -> Any:
     """Models as dictionaries of their fields, without the nulls that go without saying."""
     if isinstance(value, BaseModel):
-        keep = _nulls(type(value))
+        keep = nulls_that_matter(type(value))
         return {name: dump(inner) for name, inner in value.__dict__.items() if inner is not None or name in keep}
     if isinstance(value, dict):
         return {key: dump(inner) for key, inner in value.items()}

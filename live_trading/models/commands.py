@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import bson
 from bson.errors import BSONError
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pymongo import ASCENDING, IndexModel
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
@@ -89,8 +90,12 @@ async def prepare(database: Database) -> None:
     await _collection(database).create_indexes(list(INDEXES))
 
 
-async def submit(database: Database, command: CommandRecord) -> CommandRecord:
+async def submit(
+    database: Database, command: CommandRecord, *, session: AsyncClientSession | None = None
+) -> CommandRecord:
     """Store a command, durably, and return it; or the one stored before under the same id or idempotency key.
+
+    With a ``session`` it is stored with its transaction, and only a fresh command may be.
 
     Raises :class:`InvalidInput` when the one stored before asks for something else (or was asked by somebody else), and
     for arguments that cannot be kept.
@@ -98,8 +103,10 @@ async def submit(database: Database, command: CommandRecord) -> CommandRecord:
     document = _document(command)
     collection = _collection(database)
     try:
-        await collection.insert_one(document)
+        await collection.insert_one(document, session=session)
     except DuplicateKeyError:
+        if session is not None:
+            raise
         return await _stored_before(collection, command, document)
     return CommandRecord.model_validate(document)
 
@@ -137,11 +144,28 @@ async def get(database: Database, command_id: str) -> CommandRecord | None:
     return None if document is None else CommandRecord.model_validate(document)
 
 
+async def of_key(database: Database, idempotency_key: str) -> CommandRecord | None:
+    """The command stored under that key, None when there is none."""
+    document = await _collection(database).find_one({"idempotency_key": idempotency_key})
+    return None if document is None else CommandRecord.model_validate(document)
+
+
 async def pending(database: Database, limit: int = MAX_PENDING) -> list[CommandRecord]:
-    """Commands the engine has not answered, oldest first, at most ``limit``."""
+    """Commands the engine has not answered, oldest first, at most ``limit``.
+
+    What stands there and is no command (somebody wrote it by hand) is answered as refused, so that it holds up none."""
     found = _collection(database).find({"status": CommandStatus.PENDING.value})
     found = found.sort([("created_at", ASCENDING), ("_id", ASCENDING)]).limit(limit)
-    return [CommandRecord.model_validate(document) async for document in found]
+    records = []
+    for document in await found.to_list():
+        try:
+            records.append(CommandRecord.model_validate(document))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            field = ".".join(str(part) for part in first["loc"])
+            refusal = {"code": "INVALID_INPUT", "detail": f"{field}: {first['msg']}", "field": field}
+            await _answer(database, document["_id"], {"status": CommandStatus.REFUSED.value, "error": refusal})
+    return records
 
 
 async def mark_done(
@@ -160,7 +184,7 @@ async def mark_refused(
     await _answer(database, command_id, {**answer, "handled_at": at, "sequence_number": sequence_number})
 
 
-async def _answer(database: Database, command_id: str, fields: dict[str, Any]) -> None:
+async def _answer(database: Database, command_id: Any, fields: dict[str, Any]) -> None:
     is_open = {"_id": command_id, "status": CommandStatus.PENDING.value}
     await _collection(database).update_one(is_open, {"$set": fields})
 

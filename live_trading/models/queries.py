@@ -32,7 +32,7 @@ Database = AsyncDatabase[dict[str, Any]]
 Fields = dict[str, Any]
 
 MAX_ROWS: Final = 10_000
-_MARK_FIELDS: Final = ("current_price", "unrealized_pnl", "unrealized_pnl_pct", "priced_at", "marked_at")
+MARK_FIELDS: Final = ("current_price", "unrealized_pnl", "unrealized_pnl_pct", "priced_at", "marked_at")
 
 
 _PLAN_KILLED: Final = 175
@@ -142,6 +142,13 @@ async def _marks(database: Database) -> dict[str, Fields]:
     return {str(document["_id"]): _document(document) async for document in database[POSITION_MARKS].find()}
 
 
+@outliving_renames
+async def unrealized_by_position(database: Database) -> dict[ObjectId, Decimal128]:
+    """What the open positions would bring, by their ids."""
+    marks = database[POSITION_MARKS].find({}, {"unrealized_pnl": 1})
+    return {mark["_id"]: mark["unrealized_pnl"] async for mark in marks}
+
+
 def _unrealized(operation: Fields, marks: Mapping[str, Fields]) -> str | None:
     mark = marks.get(operation["position_id"]) if operation.get("position_id") else None
     return mark["unrealized_pnl"] if mark is not None else None
@@ -158,7 +165,7 @@ async def positions(
     marks = await _marks(database)
     for position in found:
         mark = marks.get(position["id"], {}) if position["status"] == "open" else {}
-        position.update({name: mark.get(name) for name in _MARK_FIELDS})
+        position.update({name: mark.get(name) for name in MARK_FIELDS})
     return found
 
 

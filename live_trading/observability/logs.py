@@ -61,7 +61,7 @@ def configure(
         root.addHandler(handler)
     root.setLevel(settings.level.value)
     # A driver's or a client's own chatter helps nobody at INFO.
-    for chatty in ("pymongo", "httpx", "httpcore", "websockets", "asyncio"):
+    for chatty in ("pymongo", "httpx", "httpcore", "websockets", "uvicorn", "asyncio"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -157,7 +157,8 @@ def from_order(ledger: Ledger, broker: str, update: BrokerOrder, *, exactly: boo
     actor = f"broker:{broker}"
     facts: list[EntryData] = []
     client_order_id = order.client_order_id
-    if order.status.is_uncertain and update.status is not OrderStatus.REJECTED:
+    is_there_after_all = order.status is OrderStatus.NOT_PLACED and not update.status.is_terminal
+    if is_there_after_all or (order.status.is_uncertain and update.status is not OrderStatus.REJECTED):
         facts.append(OrderPlaced(client_order_id=client_order_id, broker_order_id=update.broker_order_id))
     # Answers overtake the stream of events: an update that knows of less filled is of before, its values are too.
     is_older = update.filled_quantity < order.filled_quantity

@@ -57,6 +57,12 @@ class Breaker:
         self._limits = limits
         self._failures: deque[datetime] = deque(maxlen=limits.circuit_breaker_failures)
 
+    def under(self, limits: Limits) -> "Breaker":
+        """The same failures, counted under other limits."""
+        other = Breaker(limits)
+        other._failures.extend(self._failures)
+        return other
+
     def failed(self, now: datetime) -> datetime | None:
         """Count a failure; return until when entries are to be refused, if that was one too many."""
         self._failures.append(now)
@@ -73,11 +79,21 @@ class Gatekeeper:
     def __init__(self, limits: Limits, ledger: Ledger, monotonic: Callable[[], float]) -> None:
         self.limits = limits
         self.ledger = ledger
+        self._monotonic = monotonic
         self.tokens = TokenBucket(limits.max_orders_per_second, limits.max_order_burst, monotonic)
         self.breaker = Breaker(limits)
         self._day = DayResults(ledger)
         self.passed: dict[int, Decimal] = {}
         """The value of entries that were let pass and are not in the ledger yet, by operation."""
+
+    def take_limits(self, limits: Limits) -> None:
+        """Other limits from now on. Tokens and counted failures begin anew only where their own limits are others."""
+        before, self.limits = self.limits, limits
+        rate = ("max_orders_per_second", "max_order_burst")
+        if any(getattr(before, name) != getattr(limits, name) for name in rate):
+            self.tokens = TokenBucket(limits.max_orders_per_second, limits.max_order_burst, self._monotonic)
+        if before != limits:
+            self.breaker = self.breaker.under(limits)
 
     def check(self, entering: Entering, situation: Situation) -> Refusal | None:
         """The first rule that refuses, or None: then a token was taken and the order may go.
@@ -103,7 +119,7 @@ class Gatekeeper:
             known = acknowledged.get(day.currency, ZERO)
             loss = -day.pnl - known
             limits = [(self.limits.max_daily_loss, "max_daily_loss")]
-            if self.limits.max_loss_pct is not None:
+            if self.limits.max_loss_pct is not None and day.capital:  # none: all was closed before today
                 limits.append((self.limits.max_loss_pct * day.capital, "max_loss_pct of capital"))
             for limit, name in limits:
                 if limit is not None and loss > limit:

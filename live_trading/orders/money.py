@@ -58,14 +58,17 @@ class _Share(NamedTuple):
     cost: Decimal
 
     @classmethod
-    def of(cls, operation: Operation) -> "_Share":
+    def of(cls, operation: Operation, day: int) -> "_Share":
         start, quantity, cost = operation.day_start_pnl, ZERO, ZERO
         if operation.position is not None:
             factor = operation.multiplier if operation.quantity > 0 else -operation.multiplier
             for lot in operation.lots:
                 quantity += lot.quantity * factor
                 cost += lot.price * lot.quantity * factor
-        return cls(operation.total_pnl - start, operation.initial_capital + start, quantity, cost)
+        closed_at = operation.closed_at
+        is_over = closed_at is not None and closed_at.toordinal() < day  # then its capital is at nobody's disposal
+        capital = ZERO if is_over else operation.initial_capital + start
+        return cls(operation.total_pnl - start, capital, quantity, cost)
 
     def is_spelled_as(self, other: "_Share | None") -> bool:
         """Whether all of it is the same, down to the digits after the point: the sums are shown to people."""
@@ -106,7 +109,7 @@ class DayResults:
         has_changed = False
         for number, operation in state.operations.items():
             if operation.touched > as_of:
-                share = _Share.of(operation)
+                share = _Share.of(operation, state.day)
                 if not share.is_spelled_as(shares.get(number)):
                     shares[number], has_changed = share, True
         if has_changed:

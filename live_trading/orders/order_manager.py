@@ -11,7 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from live_trading.brokers.base import BrokerAdapter
-from live_trading.brokers.errors import BrokerError, InDoubt, Retryable
+from live_trading.brokers.errors import InDoubt, Retryable
 from live_trading.brokers.types import (
     Bracket,
     BrokerOrder,
@@ -63,6 +63,7 @@ class OrderPlan(msgspec.Struct, frozen=True):
 
     ``oca_group``: join this one-cancels-all group; ``parent``: the order whose position it protects.
     ``trailing_distance``: of a TRAILING_STOP; of an entry, how far its stop loss is to trail at the broker.
+    ``command_id``: of the command that asked for it; the order's request alone carries it.
     """
 
     side: Side
@@ -79,6 +80,7 @@ class OrderPlan(msgspec.Struct, frozen=True):
     oca_group: str | None = None
     parent: str | None = None
     trailing_distance: Decimal | None = None
+    command_id: str | None = None
 
 
 class OrderManager:
@@ -190,6 +192,7 @@ class OrderManager:
                     reference_price=plan.reference_price,
                     reason=plan.reason,
                     trailing_distance=plan.trailing_distance if plan.order_type is OrderType.TRAILING_STOP else None,
+                    command_id=None if is_child else plan.command_id,
                 )
 
             return data
@@ -225,7 +228,7 @@ class OrderManager:
             await self._tell(orders, lambda o: OrderNotPlaced(client_order_id=o.client_order_id, evidence=evidence))
             await self._count_failure()
             return
-        except (BrokerError, OSError, TimeoutError, ValueError) as error:
+        except Exception as error:  # bytes may have left, whatever went wrong afterwards
             await self._doubt(orders, DoubtfulAction.PLACE, error)
             return
         failpoint("order.send.after")
@@ -283,6 +286,11 @@ class OrderManager:
         self._on_doubt()
         await self._count_failure()
 
+    async def missing(self, order: Order, evidence: str) -> None:
+        """The broker had this working order and does not know it now: whether it still guards, or opens, anything is in
+        doubt."""
+        await self._doubt([order], DoubtfulAction.MODIFY, InDoubt(order.client_order_id, f"not found: {evidence}"))
+
     async def _count_failure(self) -> None:
         limits = self.gatekeeper.limits
         until = self.gatekeeper.breaker.failed(self._runtime.clock.now())
@@ -308,7 +316,7 @@ class OrderManager:
             answer = await within(self._timeout, self.broker.cancel(order.client_order_id))
         except JournalError:
             raise
-        except (BrokerError, OSError, TimeoutError, ValueError) as error:
+        except Exception as error:  # bytes may have left, whatever went wrong afterwards
             if order.doubt is not DoubtfulAction.CANCEL:
                 await self._doubt([order], DoubtfulAction.CANCEL, error)
             return
@@ -346,7 +354,7 @@ class OrderManager:
             answer = await within(self._timeout, self.broker.modify(order.client_order_id, change))
         except JournalError:
             raise
-        except (BrokerError, OSError, TimeoutError, ValueError) as error:
+        except Exception as error:  # bytes may have left, whatever went wrong afterwards
             await self._doubt([order], DoubtfulAction.MODIFY, error)
             return None
         failpoint("order.modify.after")

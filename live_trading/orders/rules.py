@@ -306,7 +306,10 @@ def _open_exposure(
             price = operation.position.entry_price if operation.position is not None else Decimal(0)
         total += exposure(operation, price)
         entries = [o for o in keeper.ledger.working_orders(operation) if o.purpose is OrderPurpose.ENTRY]
-        total += sum((order.remaining * price * operation.multiplier for order in entries), Decimal(0))
+        for order in entries:
+            # Without a price yet, the order's own: what is not known is not nothing.
+            value = price or order.limit_price or order.stop_price or Decimal(0)
+            total += order.remaining * value * operation.multiplier
         passed = keeper.passed.get(operation.number)
         if passed is not None and not entries:
             total += passed

@@ -71,11 +71,34 @@ class Listener(Protocol):
         """The exchange hangs up."""
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One line of a protocol front's own record: ``number`` counts those of an account from 1, ``text`` is its own."""
+
+    front: str
+    account: str
+    number: int
+    text: str
+
+
+class Chronicler(Protocol):
+    """A protocol front that keeps a record of its own of what happens, in step with the exchange's."""
+
+    def chronicle(self, effects: Sequence[Effect], now_ns: int) -> Sequence[Note]:
+        """What to write down of one step, in the same transaction. Must not command anything."""
+
+    def after_step(self) -> None:
+        """The step is written and told: what the protocol's own rules make follow from it may be commanded now."""
+
+
 class Store(Protocol):
     """Where the exchange keeps what must survive it."""
 
-    def commit(self, effects: Sequence[Effect], now_ns: int) -> None:
-        """Write the effects of one step; they are on disk when this returns."""
+    def commit(self, effects: Sequence[Effect], now_ns: int, notes: Sequence[Note] = ()) -> None:
+        """Write the effects of one step and the notes on them; they are on disk when this returns."""
+
+    def notes(self, front: str) -> list[Note]:
+        """What a front has written down, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +142,12 @@ class SimulatedExchange:
         self._commission_delay = commission_delay
         self._store = store
         self._listeners: list[Listener] = []
+        self._chroniclers: list[Chronicler] = []
         self._held: list[tuple[float, Executed]] = []
+        self._late: list[tuple[float, Executed | OrderChanged]] = []
+        """What nobody is told of yet, and when it is; in order."""
         self._hidden_until: dict[int, float] = {}
+        self._untold_until: dict[int, float] = {}
         self._market_faults = False
         self._ended = False
         self._epoch = 0
@@ -143,6 +170,19 @@ class SimulatedExchange:
     def leave(self, listener: Listener) -> None:
         if listener in self._listeners:
             self._listeners.remove(listener)
+
+    def recall(self, front: str) -> list[Note]:
+        """What the front of that name has had written down, oldest first."""
+        return [] if self._store is None else self._store.notes(front)
+
+    def keep_record(self, chronicler: Chronicler) -> None:
+        """Have a front write its own record with each step from now on."""
+        self._chroniclers.append(chronicler)
+
+    def write(self, notes: Sequence[Note]) -> None:
+        """Write notes on what changed nothing here (a refusal, say)."""
+        if self._store is not None:
+            self._store.commit((), self.engine.now_ns, notes)
 
     def disconnect_all(self, reason: str = "disconnected by the exchange") -> None:
         for listener in tuple(self._listeners):
@@ -239,22 +279,35 @@ class SimulatedExchange:
     def find(self, account: str, client_order_id: str) -> Order | None:
         """The newest order of that client order id, unless a fault still hides it."""
         order = self.engine.orders.find(account, client_order_id)
-        return order.copy() if order is not None and self._visible(order) else None
+        return order.copy() if order is not None and self._visible(order.order_id) else None
+
+    def is_hidden(self, order_id: int) -> bool:
+        """Whether a fault hides an order yet."""
+        return not self._visible(order_id)
 
     def open_orders(self, account: str) -> list[Order]:
         """The account's working orders, oldest first."""
         working = (order for market in self.engine.markets.values() for order in market.working.values())
-        mine = (order.copy() for order in working if order.account == account and self._visible(order))
+        mine = (order.copy() for order in working if order.account == account and self._visible(order.order_id))
         return sorted(mine, key=lambda order: order.order_id)
 
     def orders(self, account: str) -> list[Order]:
         """All orders the account ever had, oldest first."""
         return [order.copy() for order in self.engine.orders if order.account == account]
 
+    def visible_orders(self, account: str) -> list[Order]:
+        """All orders the account ever had, less those that a fault still hides."""
+        return [order for order in self.orders(account) if self._visible(order.order_id)]
+
     def executions_after(self, account: str, number: int) -> tuple[list[Execution], int]:
         """What happened after the cursor ``number``, and the new cursor."""
         ledger = self.engine.accounts[account]
-        return ledger.after(number), ledger.last_number
+        fills = [notice.execution for _, notice in self._late if isinstance(notice, Executed)]
+        late = [row.number for row in fills if row.account == account]
+        if not late:
+            return ledger.after(number), ledger.last_number
+        last = max(number, min(late) - 1)
+        return [row for row in ledger.after(number) if row.number <= last], last
 
     def positions(self, account: str) -> list[Position]:
         return self.engine.accounts[account].positions()
@@ -298,17 +351,24 @@ class SimulatedExchange:
         effects = self.engine.take_effects()
         if not effects:
             return
+        now_ns = self.engine.now_ns
+        notes = [note for each in self._chroniclers for note in each.chronicle(effects, now_ns)]
         if self._store is not None:
-            self._store.commit(effects, self.engine.now_ns)
+            self._store.commit(effects, now_ns, notes)
         now = self.clock.monotonic()
         earlier, self._held = self._held, []
         for effect in effects:
             self._tell(effect, now)
         for _, notice in earlier:
             self._publish(notice)
+        for chronicler in self._chroniclers:
+            chronicler.after_step()
 
     def _tell(self, effect: Effect, now: float) -> None:
         if isinstance(effect, ExecutionAmended) or (isinstance(effect, OrderChanged) and not effect.told):
+            return
+        if isinstance(effect, OrderChanged) and (until := self._untold_until.get(effect.order.order_id, 0.0)) > now:
+            self._late.append((until, effect))
             return
         if not isinstance(effect, Executed):
             self._publish(effect)
@@ -320,14 +380,23 @@ class SimulatedExchange:
         if (fault := self.faults.take(FaultKind.REORDER_FILLS, about)) is not None:
             self._held.append((now + fault.seconds, effect))
             return
+        fault = self.faults.take(FaultKind.LATE_FILLS, about)
+        waits = [at for at, notice in self._late if isinstance(notice, Executed)]  # fills come late in their order
+        due = max(
+            *waits, self._untold_until.get(row.order_id, 0.0), now + (0.0 if fault is None else fault.seconds), now
+        )
+        if due > now:
+            self._late.append((due, effect))
+            return
         self._publish(effect)
         if self.faults.take(FaultKind.DUPLICATE_FILLS, about) is not None:
             self._publish(effect)
 
     def _release_held(self, now: float) -> None:
         """Tell the fills that a fault has held back, once they are due."""
-        due = [notice for at, notice in self._held if at <= now]
+        due = [notice for at, notice in (*self._held, *self._late) if at <= now]
         self._held = [(at, notice) for at, notice in self._held if at > now]
+        self._late = [(at, notice) for at, notice in self._late if at > now]
         for notice in due:
             self._publish(notice)
 
@@ -344,16 +413,19 @@ class SimulatedExchange:
     def _hide(self, answer: Accepted) -> None:
         """Let a fault make an accepted order invisible for a while."""
         order = answer.order
-        fault = self.faults.take(FaultKind.HIDE_ORDERS, (order.client_order_id, order.symbol))
-        if fault is not None:
+        about, now = (order.client_order_id, order.symbol), self.clock.monotonic()
+        if (fault := self.faults.take(FaultKind.HIDE_ORDERS, about)) is not None:
             for hidden in (order, *answer.attached):
-                self._hidden_until[hidden.order_id] = self.clock.monotonic() + fault.seconds
+                self._hidden_until[hidden.order_id] = now + fault.seconds
+        if (fault := self.faults.take(FaultKind.LATE_ORDERS, about)) is not None:
+            for hidden in (order, *answer.attached):
+                self._hidden_until[hidden.order_id] = self._untold_until[hidden.order_id] = now + fault.seconds
 
-    def _visible(self, order: Order) -> bool:
-        until = self._hidden_until.get(order.order_id)
+    def _visible(self, order_id: int) -> bool:
+        until = self._hidden_until.get(order_id)
         if until is None:
             return True
         if self.clock.monotonic() < until:
             return False
-        del self._hidden_until[order.order_id]
+        del self._hidden_until[order_id]
         return True

@@ -17,10 +17,20 @@ class FaultKind(StrEnum):
 
     On a command (place, modify, cancel): ``DROP_BEFORE_ACCEPT`` and ``DROP_AFTER_ACCEPT`` close the connection without
     an answer, ``ACCEPTED_504`` carries it out and answers 504, ``SLOW`` carries it out and answers ``seconds`` late.
-    On what is told: ``DUPLICATE_FILLS``, ``REORDER_FILLS`` (told after what follows it), ``LATE_COMMISSION`` (told
-    ``seconds`` after its fill). On questions: ``FAIL_QUERIES`` (503), ``HIDE_ORDERS`` (an order is not found until
-    ``seconds`` after its acceptance). On everything: ``STOP_ANSWERING`` (a silent peer, for ``seconds`` or until
-    removed). On the market: ``MARKET_CLOSED``.
+    On what is told: ``DUPLICATE_FILLS``, ``REORDER_FILLS`` (told after what follows it), ``LATE_FILLS`` (told, and
+    found by whoever asks for executions, ``seconds`` after it happened, and those after it not before it),
+    ``LATE_COMMISSION`` (told ``seconds`` after its fill). On questions: ``FAIL_QUERIES`` (503), ``HIDE_ORDERS`` (an
+    order is not found until ``seconds`` after its acceptance), ``LATE_ORDERS`` (nor is it told of until then, nor are
+    its fills). On everything: ``STOP_ANSWERING`` (a silent peer, for ``seconds`` or until removed). On the market:
+    ``MARKET_CLOSED``. In the TWS protocol alone: ``CONNECTIVITY_LOST`` (1100: the gateway has
+    lost its servers for ``seconds`` or until removed; afterwards 1102, or 1101 where ``match`` is "1101"),
+    ``IDS_ROLLED_BACK`` (the next client to connect is given order ids that were used before) and ``ORDER_WARNING`` (an
+    accepted order gets code 10349, which is no refusal).
+
+    At single fronts, where their protocol has such a thing: ``UNEXPECTED_2XX`` (a command is carried out and answered
+    with another good status than the documented one), ``LOSE_FILLS`` (a fill is left out of a stream that is well
+    otherwise), ``SILENT_PRICES`` (prices and their heartbeats stop, all else lives), ``UNAUTHORISED`` (the key is
+    refused), ``RATE_LIMITED`` (too many requests).
     """
 
     DROP_BEFORE_ACCEPT = "drop_before_accept"
@@ -29,11 +39,21 @@ class FaultKind(StrEnum):
     SLOW = "slow"
     DUPLICATE_FILLS = "duplicate_fills"
     REORDER_FILLS = "reorder_fills"
+    LATE_FILLS = "late_fills"
     LATE_COMMISSION = "late_commission"
     FAIL_QUERIES = "fail_queries"
     HIDE_ORDERS = "hide_orders"
+    LATE_ORDERS = "late_orders"
     STOP_ANSWERING = "stop_answering"
     MARKET_CLOSED = "market_closed"
+    UNEXPECTED_2XX = "unexpected_2xx"
+    LOSE_FILLS = "lose_fills"
+    SILENT_PRICES = "silent_prices"
+    UNAUTHORISED = "unauthorised"
+    RATE_LIMITED = "rate_limited"
+    CONNECTIVITY_LOST = "connectivity_lost"
+    IDS_ROLLED_BACK = "ids_rolled_back"
+    ORDER_WARNING = "order_warning"
 
 
 ON_COMMAND = (FaultKind.DROP_BEFORE_ACCEPT, FaultKind.DROP_AFTER_ACCEPT, FaultKind.ACCEPTED_504, FaultKind.SLOW)
@@ -43,7 +63,8 @@ ON_COMMAND = (FaultKind.DROP_BEFORE_ACCEPT, FaultKind.DROP_AFTER_ACCEPT, FaultKi
 class Fault:
     """One planned fault. ``count`` None: until removed. ``operation`` (place, modify, cancel) None: any.
 
-    ``match`` is looked for in what the point is about: a client order id, or an instrument's symbol.
+    ``match`` is looked for in what the point is about: a client order id, an instrument's symbol, or what a question
+    asks for (``positions``, ``executions``, ``orders``).
     """
 
     kind: FaultKind

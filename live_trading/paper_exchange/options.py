@@ -18,7 +18,8 @@ class PaperExchangeOptions:
     each second, 0 as fast as possible; in ``lockstep`` nothing more happens until every client is through with what it
     was told, so that the same clients come to the same trades at any speed. ``wait_for_subscribers`` holds the feed
     until that many instruments have been subscribed to. ``instruments`` limits the synthetic market to these symbols
-    (none: all). ``commission_rate`` and the rest replace what the listings say.
+    (none: all). ``fronts`` are further protocols to serve, ``NAME`` on any free port or ``NAME=PORT``.
+    ``commission_rate`` and the rest replace what the listings say.
     """
 
     data_dir: Path
@@ -36,6 +37,7 @@ class PaperExchangeOptions:
     ticks_per_second: float = 4.0
     history_hours: float = 24.0
     instruments: tuple[str, ...] = ()
+    fronts: tuple[str, ...] = ()
     catalogue: Path | None = None
     commission_rate: Decimal | None = None
     commission_minimum: Decimal | None = None
@@ -84,6 +86,7 @@ def parse_options(arguments: Sequence[str]) -> PaperExchangeOptions:
     parser.add_argument("--ticks-per-second", type=float, default=4.0, help="of each synthetic instrument")
     parser.add_argument("--history-hours", type=float, default=24.0, help="made up before a synthetic market's birth")
     parser.add_argument("--instruments", action="append", help="a symbol of the synthetic market; may be repeated")
+    parser.add_argument("--fronts", action="append", metavar="NAME[=PORT]", help="a protocol to serve; may be repeated")
     parser.add_argument("--catalogue", type=Path, help="a YAML file of listings")
     parser.add_argument("--commission-rate", type=Decimal, help="of each fill's value, for all listings")
     parser.add_argument("--commission-minimum", type=Decimal, help="least commission of an order, for all listings")
@@ -94,7 +97,7 @@ def parse_options(arguments: Sequence[str]) -> PaperExchangeOptions:
     parser.add_argument("--enable-faults", action="store_true", help="open the endpoint for faults on purpose")
     parser.add_argument("--quiet", action="store_true", help="no ticks but those put in through that endpoint")
     values = vars(parser.parse_args(arguments))
-    for name in ("ticks", "instruments"):
+    for name in ("ticks", "instruments", "fronts"):
         values[name] = tuple(values[name] or ())
     values["accounts"] = tuple(values["accounts"] or ("PAPER-1",))
     return PaperExchangeOptions(**values)

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -42,13 +43,19 @@ class _Ready(msgspec.Struct):
     url: str
     pid: int
     account: str
+    fronts: dict[str, dict[str, str | int]] = {}
+
+    def serves(self, fronts: Iterable[str]) -> bool:
+        """Whether it speaks all these protocols."""
+        return all(front.partition("=")[0] in self.fronts for front in fronts)
 
 
 class PaperExchangeProcess:
     """One paper exchange process for a data directory.
 
-    ``start`` adopts the one that already runs there, or starts one; while it is wanted it is started again when it
-    dies, on the same port; ``stop`` ends it, orders and positions stay in its store.
+    ``start`` adopts the one that already runs there (if it speaks the protocols wanted), or starts one; while it is
+    wanted it is started again when it dies, on the same ports; ``stop`` ends it, orders and positions stay in its
+    store.
     """
 
     def __init__(self, options: PaperExchangeOptions, runtime: Runtime, *, start_timeout: float = 30.0) -> None:
@@ -76,6 +83,12 @@ class PaperExchangeProcess:
         """The first account's id."""
         assert self._ready is not None, "start it first"
         return self._ready.account
+
+    @property
+    def fronts(self) -> Mapping[str, Mapping[str, str | int]]:
+        """How each further protocol's clients connect; the same after a restart."""
+        assert self._ready is not None, "start it first"
+        return self._ready.fronts
 
     @property
     def log_path(self) -> Path:
@@ -112,9 +125,11 @@ class PaperExchangeProcess:
         deadline = self._runtime.clock.monotonic() + _ANSWER_SECONDS
         while self._alive(ready.pid) and self._runtime.clock.monotonic() < deadline:
             if await self._healthy(ready):
-                return ready
+                if ready.serves(self._options.fronts):
+                    return ready
+                break
             await self._runtime.clock.sleep(_POLL_SECONDS)
-        await self._end(ready.pid, 0.0)
+        await self._end(ready.pid, _STOP_SECONDS if not ready.serves(self._options.fronts) else 0.0)
         return None
 
     def _told(self) -> _Ready | None:
@@ -143,10 +158,13 @@ class PaperExchangeProcess:
         return response.status_code == 200 and bool(response.json().get("pid") == ready.pid)
 
     def _with_port(self) -> PaperExchangeOptions:
-        """The options, with the port that clients know already."""
+        """The options, with the ports that clients know already."""
         if self._ready is None:
             return self._options
-        return replace(self._options, port=urlsplit(self._ready.url).port or 0)
+        known = {name: str(told["port"]) for name, told in self._ready.fronts.items() if "port" in told}
+        names = [front.partition("=")[0] for front in self._options.fronts]
+        fronts = tuple(f"{name}={known[name]}" if name in known else name for name in names)
+        return replace(self._options, port=urlsplit(self._ready.url).port or 0, fronts=fronts)
 
     async def _spawn(self, options: PaperExchangeOptions) -> _Ready:
         """Start a process and wait until it answers."""

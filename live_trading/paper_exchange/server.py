@@ -5,7 +5,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,12 +17,13 @@ from live_trading.domain.market import Bar
 from live_trading.paper_exchange.candles import Candles
 from live_trading.paper_exchange.catalogue import default_catalogue, read_catalogue
 from live_trading.paper_exchange.core import AccountSettings, Catalogue, Effect, Listing
-from live_trading.paper_exchange.exchange import SimulatedExchange
+from live_trading.paper_exchange.exchange import Note, SimulatedExchange
 from live_trading.paper_exchange.feeds import Pacer, QuietFeed, RecordedFeed, RecordedFile, SyntheticFeed
 from live_trading.paper_exchange.options import READY_FILE, STORE_FILE, PaperExchangeOptions
-from live_trading.paper_exchange.protocols.front import Front
+from live_trading.paper_exchange.protocols.front import Front, FrontPlace
+from live_trading.paper_exchange.protocols.fronts import make_front
 from live_trading.paper_exchange.protocols.native import NativeFront
-from live_trading.paper_exchange.store import ExchangeStore
+from live_trading.paper_exchange.store import ExchangeStore, StoreError
 from live_trading.runtime import Runtime
 from live_trading.runtime.clock import Clock
 
@@ -30,18 +31,11 @@ _SECOND = 1_000_000_000
 _SAVE_SECONDS = 2.0
 _HISTORY_STEP = 15.0
 
-FrontFactory = Callable[[SimulatedExchange], Front]
-
 
 class PaperExchangeServer:
-    """One exchange over the store in ``options.data_dir``, rebuilt from it at ``start``.
+    """One exchange over the store in ``options.data_dir``, rebuilt from it at ``start``."""
 
-    ``more_fronts`` make further protocols' fronts on the same exchange.
-    """
-
-    def __init__(
-        self, options: PaperExchangeOptions, runtime: Runtime, more_fronts: Sequence[FrontFactory] = ()
-    ) -> None:
+    def __init__(self, options: PaperExchangeOptions, runtime: Runtime) -> None:
         self.options = options
         self._runtime = runtime
         self._store = ExchangeStore(options.data_dir / STORE_FILE)
@@ -51,6 +45,7 @@ class PaperExchangeServer:
         except BaseException:
             self._store.close()
             raise
+        self._told: dict[str, Mapping[str, object]] = {}
         native = NativeFront(
             self.exchange,
             host=options.host,
@@ -58,9 +53,19 @@ class PaperExchangeServer:
             recorded=self._feed.recorded,
             lockstep=options.lockstep,
             enable_faults=options.enable_faults,
+            fronts=self._told,
         )
-        self._fronts: list[Front] = [native, *(make(self.exchange) for make in more_fronts)]
+        self._fronts: list[Front] = [native]
+        for front in options.fronts:
+            name, _, port = front.partition("=")
+            place = FrontPlace(options.host, int(port or 0), options.data_dir, self._feed.recorded)
+            self._fronts.append(make_front(name, self.exchange, place))
         self.url = ""
+
+    @property
+    def fronts(self) -> Mapping[str, Mapping[str, object]]:
+        """How each protocol's clients connect, once started."""
+        return self._told
 
     def _rebuild(self) -> SimulatedExchange:
         options, store = self.options, self._store
@@ -101,17 +106,16 @@ class PaperExchangeServer:
 
     async def start(self) -> None:
         """Serve; the ready file tells how to connect."""
-        told: dict[str, Mapping[str, object]] = {}
-        for front in self._fronts:
-            told[front.name] = await front.start(self._runtime.tasks)
-        self.url = str(told["native"]["url"])
+        for front in reversed(self._fronts):  # the native one last: who sees it answer sees all of them
+            self._told[front.name] = await front.start(self._runtime.tasks)
+        self.url = str(self._told["native"]["url"])
         self._runtime.tasks.start(self._pacer().run(), "feed")
         self._runtime.tasks.start(self._save_now_and_then(), "saving of progress")
         ready = {
             "url": self.url,
             "pid": os.getpid(),
             "account": next(iter(self.exchange.engine.accounts)),
-            "fronts": told,
+            "fronts": self._told,
         }
         _write_atomically(self.options.data_dir / READY_FILE, msgspec.json.encode(ready))
 
@@ -121,9 +125,11 @@ class PaperExchangeServer:
             await front.close()
         await self._runtime.tasks.close()
         await self.exchange.tasks.close()
-        self._save()
-        self._store.close()
-        (self.options.data_dir / READY_FILE).unlink(missing_ok=True)
+        try:
+            self._save()
+        finally:
+            self._store.close()
+            (self.options.data_dir / READY_FILE).unlink(missing_ok=True)
 
     def _pacer(self) -> Pacer:
         wanted = self.options.wait_for_subscribers
@@ -142,7 +148,10 @@ class PaperExchangeServer:
             self._save()
 
     def _save(self) -> None:
-        self._store.save_progress(self.exchange.engine.now_ns, self.exchange.candles.take_closed())
+        try:
+            self._store.save_progress(self.exchange.engine.now_ns, self.exchange.candles.take_closed())
+        except sqlite3.Error as error:
+            raise StoreError(f"the store cannot be written: {error}. Look for room on its disk") from error
 
 
 class _FailStop:
@@ -152,9 +161,12 @@ class _FailStop:
     def __init__(self, store: ExchangeStore) -> None:
         self._store = store
 
-    def commit(self, effects: Sequence[Effect], now_ns: int) -> None:
+    def notes(self, front: str) -> list[Note]:
+        return self._store.notes(front)
+
+    def commit(self, effects: Sequence[Effect], now_ns: int, notes: Sequence[Note] = ()) -> None:
         try:
-            self._store.commit(effects, now_ns)
+            self._store.commit(effects, now_ns, notes)
         except sqlite3.Error as error:
             _die(f"paper exchange: the store cannot be written ({error}); ending, so that nothing untrue is told")
 
@@ -224,10 +236,10 @@ def _write_atomically(path: Path, data: bytes) -> None:
     temporary.replace(path)
 
 
-async def serve(options: PaperExchangeOptions, more_fronts: Sequence[FrontFactory] = ()) -> None:
+async def serve(options: PaperExchangeOptions) -> None:
     """Run a paper exchange until SIGTERM or SIGINT; a failed part of it ends it with that failure."""
     runtime = Runtime()
-    server = PaperExchangeServer(options, runtime, more_fronts)
+    server = PaperExchangeServer(options, runtime)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -239,15 +251,15 @@ async def serve(options: PaperExchangeOptions, more_fronts: Sequence[FrontFactor
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     finally:
         await server.close()
-    if runtime.tasks.failure is not None:
-        raise runtime.tasks.failure
+    if (failure := runtime.tasks.failure) is not None:
+        raise failure.__cause__ if isinstance(failure.__cause__, LiveTradingError) else failure
 
 
-def run_paper_exchange(options: PaperExchangeOptions, more_fronts: Sequence[FrontFactory] = ()) -> int:
+def run_paper_exchange(options: PaperExchangeOptions) -> int:
     """Run the process to its end; the exit code."""
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(options, more_fronts))
+            runner.run(serve(options))
     except LiveTradingError as error:
         print(f"paper exchange: {error}", file=sys.stderr)
         return 1

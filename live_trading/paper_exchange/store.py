@@ -45,6 +45,7 @@ from live_trading.paper_exchange.core.types import (
     Position,
     PositionChanged,
 )
+from live_trading.paper_exchange.exchange import Note
 
 SCHEMA_VERSION = 2
 MINUTES_KEPT = 14 * 86_400 * 1_000_000_000
@@ -75,6 +76,9 @@ CREATE TABLE IF NOT EXISTS positions (
 CREATE TABLE IF NOT EXISTS instruments (symbol TEXT PRIMARY KEY, listing TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS minutes (
     symbol TEXT NOT NULL, start_ns INTEGER NOT NULL, bar TEXT NOT NULL, PRIMARY KEY (symbol, start_ns)) STRICT;
+CREATE TABLE IF NOT EXISTS notes (
+    front TEXT NOT NULL, account TEXT NOT NULL, number INTEGER NOT NULL, text TEXT NOT NULL,
+    PRIMARY KEY (front, account, number)) STRICT;
 """
 
 _ORDER_COLUMNS = (
@@ -101,9 +105,19 @@ class ExchangeStore:
 
     def __init__(self, path: Path) -> None:
         self.feed_state: Callable[[], object] | None = None
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(path)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be kept there: {error.strerror}. Take another folder") from error
         self._database = sqlite3.connect(path, isolation_level=None)
+        try:
+            self._open(path)
+        except sqlite3.Error as error:
+            self.close()
+            raise StoreError(f"{path} cannot be used: {error}. Look for room on its disk, or restore it") from error
+
+    def _open(self, path: Path) -> None:
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.executescript(_SCHEMA)
@@ -177,10 +191,15 @@ class ExchangeStore:
         rows = self._database.execute("SELECT symbol, start_ns, bar FROM minutes ORDER BY start_ns, symbol")
         return [_bar(*row) for row in rows]
 
+    def notes(self, front: str) -> list[Note]:
+        """What a protocol front has written down, oldest first."""
+        rows = self._database.execute("SELECT * FROM notes WHERE front = ? ORDER BY account, number", (front,))
+        return [Note(*row) for row in rows]
+
     # Writing
 
-    def commit(self, effects: Sequence[Effect], now_ns: int) -> None:
-        """Write the effects of one step. They are on disk when this returns."""
+    def commit(self, effects: Sequence[Effect], now_ns: int, notes: Sequence[Note] = ()) -> None:
+        """Write the effects of one step and the notes on them. They are on disk when this returns."""
         orders = {effect.order.order_id: effect.order for effect in effects if isinstance(effect, OrderChanged)}
         rows: dict[int, Execution] = {}
         positions: dict[tuple[str, str], Position] = {}
@@ -199,6 +218,7 @@ class ExchangeStore:
             self._replace("executions", [_execution_row(row) for row in rows.values()])
             self._replace("positions", [_position_row(position) for position in positions.values()])
             self._replace("cash", [(account, currency, str(amount)) for (account, currency), amount in cash.items()])
+            self._replace("notes", [(note.front, note.account, note.number, note.text) for note in notes])
             self._progress(now_ns)
 
     def save_progress(self, now_ns: int, minutes: Sequence[Bar] = ()) -> None:
@@ -234,7 +254,10 @@ class _Transaction:
         self._database.execute("BEGIN IMMEDIATE")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self._database.execute("COMMIT" if kind is None else "ROLLBACK")
+        if kind is None:
+            self._database.execute("COMMIT")
+        elif self._database.in_transaction:  # a full disk has ended it already
+            self._database.execute("ROLLBACK")
 
 
 def _lock(path: Path) -> IO[str]:

@@ -344,4 +344,6 @@ class LedgerState(msgspec.Struct):
     foreign_quantities: dict[str, Decimal] = msgspec.field(default_factory=dict)
     external_orders: dict[str, Seen] = msgspec.field(default_factory=dict)
     external_fills: dict[str, Seen] = msgspec.field(default_factory=dict)
+    settings: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    """What people changed while running, by section and name, in JSON form."""
     anomalies: list[Anomaly] = msgspec.field(default_factory=list)

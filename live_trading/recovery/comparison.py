@@ -106,10 +106,12 @@ def compare(
     executions: Sequence[Execution],
     orders: Sequence[BrokerOrder],
     positions: Sequence[BrokerPosition],
+    told_from: datetime | None = None,
 ) -> Comparison:
-    """Compare to the last unit. ``executions`` must be all there ever were."""
+    """Compare to the last unit. ``executions`` must be all there were since ``told_from`` (None: ever); fills of before
+    are compared by the positions they made."""
     result = Comparison(ledger.sequence_number)
-    _compare_fills(result, book, executions)
+    _compare_fills(result, book, executions, told_from)
     _compare_orders(result, ledger, broker, orders)
     symbols = {op.symbol for op in ledger.state.operations.values() if op.broker == broker}
     result.positions = len(symbols | {position.symbol for position in positions})
@@ -119,7 +121,9 @@ def compare(
     return result
 
 
-def _compare_fills(result: Comparison, book: FillBook, executions: Iterable[Execution]) -> None:
+def _compare_fills(
+    result: Comparison, book: FillBook, executions: Iterable[Execution], told_from: datetime | None
+) -> None:
     theirs = {execution.execution_id: execution for execution in executions}
     result.fills = len(theirs.keys() | book.fills.keys())
     for identifier in sorted(theirs.keys() | book.fills.keys()):
@@ -129,7 +133,8 @@ def _compare_fills(result: Comparison, book: FillBook, executions: Iterable[Exec
             text = f"{execution.side} {execution.quantity:f} {execution.symbol} at {execution.price:f}"
             result.mismatches.append(Mismatch("fill", identifier, "presence", "absent", text))
         elif execution is None:
-            if known.quantity:  # a cancelled execution may be gone at the broker
+            is_told = told_from is None or known.executed_at >= told_from
+            if known.quantity and is_told:  # a cancelled execution may be gone at the broker
                 text = f"{known.side} {known.quantity:f} {known.symbol} at {known.price:f}"
                 result.mismatches.append(Mismatch("fill", identifier, "presence", text, "absent"))
         else:

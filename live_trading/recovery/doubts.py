@@ -138,6 +138,9 @@ class DoubtResolver:
         if order.status.is_uncertain and not order.filled_quantity:
             await self.orders.live.append(about(order, not_placed, f"broker:{self.orders.broker.name}"))
             self.resolved += 1
+        elif order.doubt is not None:
+            # Filled in part, so the broker had it: what became of the rest it does not say.
+            await self._unsettled(order, f"not found: {answer.evidence}")
 
     async def _unsettled(self, order: Order, reason: str) -> None:
         waited = self.runtime.clock.monotonic() - self._first_asked[order.client_order_id]

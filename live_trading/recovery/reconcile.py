@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from live_trading.brokers.types import AccountSnapshot, BrokerOrder, BrokerPosition, Found
+from live_trading.brokers.types import Absent, AccountSnapshot, BrokerOrder, BrokerPosition, Found
 from live_trading.domain.entries import (
     Draft,
     OperationFailed,
@@ -19,7 +19,7 @@ from live_trading.domain.ids import Kind, derived_id
 from live_trading.domain.values import OperationStatus, OrderStatus
 from live_trading.orders.order_manager import OrderManager
 from live_trading.projections.ledger import Ledger
-from live_trading.projections.state import ZERO
+from live_trading.projections.state import ZERO, Order
 from live_trading.recovery.doubts import DoubtResolver
 from live_trading.runtime import Runtime
 
@@ -101,6 +101,14 @@ class Reconciler:
                 answer = await self._broker.find_order(order.client_order_id)
                 if isinstance(answer, Found):
                     await self._orders.on_order(answer.order)
+                elif isinstance(answer, Absent) and order.doubt is None and self._is_visible(order):
+                    await self._orders.missing(order, answer.evidence)
+
+    def _is_visible(self, order: Order) -> bool:
+        """Whether the broker had the time to show an order that this engine sent."""
+        sent = self._orders.sent_at.get(order.client_order_id)
+        delay = self._broker.capabilities.absence_definitive_after or 0.0
+        return sent is None or self._runtime.clock.monotonic() - sent >= delay
 
     async def _compare_positions(self, positions: Sequence[BrokerPosition]) -> int:
         live, broker = self._orders.live, self._broker

@@ -1,20 +1,18 @@
 """Many worlds on all cores, and what came of them together."""
 
+import logging
 import multiprocessing
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
-from live_trading.simulation.mutants import MUTANTS, mutated
 from live_trading.simulation.plans import plan
 from live_trading.simulation.swarm import run
-
-_LIVED_TWICE: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,43 +85,11 @@ def run_many(seeds: Iterable[int], jobs: int | None = None, on_world: Callable[[
     return tally
 
 
-@dataclass(frozen=True, slots=True)
-class Hunt:
-    """What became of one deliberate bug: the seeds tried until a check caught it, None when none did."""
-
-    mutant: str
-    what: str
-    seeds: int | None
-    caught_by: str
-
-
-def hunt(name: str, seeds: int) -> Hunt:
-    """Live through world after world with a bug in the engine, until one is judged wrong. Each world is lived through
-    twice while there are few: the same seed must give the same journal."""
-    mutant = MUTANTS[name]
-    with mutated(mutant):
-        for count, seed in enumerate(range(1, seeds + 1), 1):
-            judged = run(plan(seed))
-            if judged.problems:
-                return Hunt(name, mutant.what, count, judged.problems[0])
-            if count <= _LIVED_TWICE and run(plan(seed)).head != judged.head:
-                return Hunt(name, mutant.what, count, "the same seed gave another journal")
-    return Hunt(name, mutant.what, None, "")
-
-
-def hunt_all(seeds: int, jobs: int | None = None, on_hunt: Callable[[Hunt], None] | None = None) -> list[Hunt]:
-    """Every mutant, on ``jobs`` processes, in the order of their list."""
-    found: dict[str, Hunt] = {}
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs or os.cpu_count(), mp_context=context, initializer=silence) as pool:
-        for future in as_completed([pool.submit(hunt, name, seeds) for name in MUTANTS]):
-            done = future.result()
-            found[done.mutant] = done
-            if on_hunt is not None:
-                on_hunt(done)
-    return [found[name] for name in MUTANTS]
-
-
 def silence() -> None:
     """Engines in a simulation say nothing: their journal tells the story."""
-    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    structlog.configure(
+        processors=[],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
+        logger_factory=structlog.ReturnLoggerFactory(),
+        cache_logger_on_first_use=False,
+    )

@@ -46,12 +46,20 @@ class Death:
     def __str__(self) -> str:
         return f"{self.effect}:{self.way.value}"
 
+    @classmethod
+    def parse(cls, text: str) -> "Death":
+        """What :meth:`__str__` wrote. Raises :class:`ValueError` for anything else."""
+        effect, _, way = text.strip().partition(":")
+        return cls(int(effect), Way(way))
+
 
 class Effects:
     """Counts effects, and carries out the planned deaths. ``died`` is called with the way at each."""
 
     def __init__(self, plan: Sequence[Death] = ()) -> None:
         self.names: list[str] = []
+        self.before: Callable[[int], None] = lambda number: None
+        """Called before each effect, with its number: the last moment to plan a death at it."""
         self.on_death: Callable[[Incarnation, Way], None] = lambda incarnation, way: None
         self._plan: dict[int, Way] = {death.effect: death.way for death in plan}
 
@@ -59,9 +67,18 @@ class Effects:
         """Let whoever has the ``after``-th effect from now on (0: the next) die at it."""
         self._plan[len(self.names) + after] = way
 
+    def plan_at(self, death: Death) -> None:
+        """Let this death happen."""
+        self._plan[death.effect] = death.way
+
     def forget_plan(self) -> None:
         """No death is planned any more."""
         self._plan.clear()
+
+    def over(self) -> None:
+        """The story is told: what still happens while its world ends is no part of it."""
+        self.forget_plan()
+        self.before = lambda number: None
 
     async def of(self, name: str, act: Callable[[], Awaitable[T]]) -> T:
         """Do something to the outside, unless the engine that asks for it is dead or dies here."""
@@ -69,6 +86,7 @@ class Effects:
         if incarnation is None:
             return await act()
         await incarnation.alive()
+        self.before(len(self.names))
         way = self._plan.get(len(self.names))
         self.names.append(name)
         if way in (Way.BEFORE, Way.FROZEN):

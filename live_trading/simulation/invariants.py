@@ -17,7 +17,9 @@ from live_trading.domain.entries import (
     Entry,
     ExternalFillSeen,
     FillCorrected,
+    OperationFailed,
     OrderFilled,
+    OrderNotPlaced,
     OrderRequested,
     RecoveryCompleted,
     RecoveryDecided,
@@ -91,6 +93,8 @@ def broken(
     problems = [
         *_journal_in_order(entries),
         *_intents_before_orders(entries, ledger, record),
+        *_absent_orders_are_absent(entries, record),
+        *_nothing_unexpected(entries),
         *_exits_never_open(entries, ledger),
         *_risk_only_where_allowed(entries, record),
         *_commands_act_once(entries),
@@ -140,6 +144,25 @@ def _intents_before_orders(entries: Sequence[Entry], ledger: Ledger, record: Bro
     ]
     twice = [identifier for identifier, count in Counter(ours).items() if count > 1]
     return problems + [f"order {identifier} is at the broker twice" for identifier in twice]
+
+
+def _absent_orders_are_absent(entries: Sequence[Entry], record: BrokerRecord) -> list[str]:
+    """What the journal says was never placed never was."""
+    there = {order.client_order_id for order in record.orders}
+    return [
+        f"entry {entry.sequence_number}: order {entry.data.client_order_id} was not placed, and the broker has it"
+        for entry in entries
+        if isinstance(entry.data, OrderNotPlaced) and entry.data.client_order_id in there
+    ]
+
+
+def _nothing_unexpected(entries: Sequence[Entry]) -> list[str]:
+    """No operation ended by a fault of the program."""
+    return [
+        f"entry {entry.sequence_number}: {entry.data.reason}: {entry.data.detail}"
+        for entry in entries
+        if isinstance(entry.data, OperationFailed) and entry.data.reason == "an unexpected error"
+    ]
 
 
 def _exits_never_open(entries: Sequence[Entry], ledger: Ledger) -> list[str]:

@@ -31,7 +31,7 @@ _MOST_ROUNDS = 50_000
 
 
 class _JumpingSelector(selectors.SelectSelector):
-    """Never waits: tells the loop how long it would have waited."""
+    """Never waits, nor looks: nothing outside wakes a simulation. Tells the loop how long it would have waited."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,17 +39,18 @@ class _JumpingSelector(selectors.SelectSelector):
         self._rounds = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0)
-        if ready or self.loop is None:
-            return ready
+        if self.loop is None:
+            return super().select(0)
         self._rounds = self._rounds + 1 if timeout == 0 else 0
         if self._rounds > _MOST_ROUNDS:
             raise RuntimeError("time stands still in this simulation: tasks wake each other for ever")
         if timeout is None:
+            if ready := super().select(0):
+                return ready  # a signal
             raise RuntimeError("nothing will ever happen again in this simulation: every task waits for another")
         if timeout > 0:
             self.loop.jump(timeout)
-        return ready
+        return []
 
 
 class Incarnation:

@@ -123,10 +123,14 @@ _MAKERS: Final[dict[str, tuple[int, _Maker]]] = {
             "seconds": c.between(0.1, 8),
         },
     ),
+    "question_fails": (
+        3,
+        lambda c: {"question": c.one_of(("positions", "executions", "orders")), "count": c.whole(1, 6)},
+    ),
     "lost_and_hidden": (
         3,
         lambda c: {
-            "hidden": c.one_of((FaultKind.HIDE_ORDERS, FaultKind.FAIL_QUERIES)).value,
+            "hidden": c.one_of((FaultKind.LATE_ORDERS, FaultKind.FAIL_QUERIES)).value,
             "seconds": c.between(0.5, 1.9),
         },
     ),
@@ -150,7 +154,7 @@ _MAKERS: Final[dict[str, tuple[int, _Maker]]] = {
     ),
     "clean_stop": (2, lambda c: {"down": c.between(0, 10)}),
     "disconnect": (3, lambda c: {}),
-    "clock_step": (2, lambda c: {"seconds": c.between(-5, 5)}),
+    "clock_step": (2, lambda c: {"seconds": c.between(-60, 60)}),
     "market_jump": (5, lambda c: {"symbol": c.one_of(SYMBOLS), "steps": c.whole(-300, 300)}),
     "market_quiet": (2, lambda c: {"seconds": c.between(1, 20)}),
     "trade_by_hand": (1, lambda c: {"symbol": c.one_of(SYMBOLS), "side": c.one_of(("BUY", "SELL"))}),

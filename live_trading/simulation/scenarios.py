@@ -1,115 +1,18 @@
 """Short stories to die in: what a person does, told once, whatever becomes of the engine meanwhile.
 
-A scenario talks to a :class:`Play`. Its commands are durable, so they outlive the engine they were meant for; when the
-engine has died, the play starts another one and waits on.
+A scenario talks to a :class:`~live_trading.simulation.play.Play`. Its commands are durable, so they outlive the engine
+they were meant for; when the engine has died, the play starts another one and waits on.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from hashlib import sha256
 
-from live_trading.brokers.types import Bracket
-from live_trading.domain.values import OrderPurpose
-from live_trading.engine.context import EngineConfig
-from live_trading.engine.inbox import Command, Outcome
-from live_trading.paper_exchange.catalogue import default_catalogue
-from live_trading.paper_exchange.core import Catalogue, LiquidityModel
-from live_trading.projections.state import Operation
-from live_trading.simulation.effects import Death, Way
-from live_trading.simulation.invariants import broken
-from live_trading.simulation.loop import run_virtual
-from live_trading.simulation.scripted import SCRIPTED
-from live_trading.simulation.world import ACCOUNT, EngineDied, World
+from live_trading.domain.values import OrderPurpose, Side
+from live_trading.paper_exchange.faults import Fault, FaultKind
+from live_trading.simulation.play import Play, Story
+from live_trading.simulation.world import ACCOUNT
 
-_PATIENCE = 240.0
-
-
-class Play:
-    """A world with somebody who starts engines again and again until the story is over."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.operation_id = ""
-        self._commands = 0
-        self._seen_deaths = 0
-
-    async def up(self) -> None:
-        """An engine trades: the living one, or a new one."""
-        while self.world.is_down:
-            frozen = len(self.world.deaths) > self._seen_deaths and self.world.deaths[-1] is Way.FROZEN
-            self._seen_deaths = len(self.world.deaths)
-            try:
-                await self.world.start_engine()
-            except EngineDied:
-                continue
-            if frozen:
-                await self.world.clock.sleep(1)
-                self.world.thaw()
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until something holds, over deaths."""
-        deadline = self.world.clock.monotonic() + _PATIENCE
-        while True:
-            await self.up()
-            done = await self.world.until(lambda: self.world.is_down or condition(), _PATIENCE)
-            if not self.world.is_down and condition():
-                return
-            if not done or self.world.clock.monotonic() > deadline:
-                raise TimeoutError("the story did not go on")
-
-    async def do(self, kind: str, /, **arguments: Any) -> Outcome:
-        """Command something and wait for its outcome, over deaths."""
-        self._commands += 1
-        command = Command(f"play-{self._commands}", kind, arguments, "user:play")
-        self.world.inbox.submit(command)
-        outcomes = self.world.inbox.outcomes
-        await self.until(lambda: command.id in outcomes)
-        outcome = outcomes[command.id]
-        self.operation_id = str(outcome.result.get("operation_id", self.operation_id))
-        return outcome
-
-    async def create(self, **settings: Any) -> None:
-        """One operation on EUR-USD with a scripted strategy."""
-        await self.do(
-            "create_operation",
-            **{
-                "asset": "EUR-USD",
-                "bar_sizes": ["5 secs"],
-                "strategy_name": SCRIPTED,
-                "quantity": "1000",
-                "initial_capital": "10000",
-                "stop_loss_type": "PERCENTAGE",
-                "stop_loss_value": "0.002",
-                **settings,
-            },
-        )
-
-    async def rests(self) -> bool:
-        """Whether everything comes to rest, over deaths."""
-        while True:
-            resting = self.world.tasks.start(self.world.come_to_rest(), "rest")
-            await self.until(resting.done)
-            if not self.world.is_down:
-                came_to_rest: bool = await resting
-                return came_to_rest
-            await self.up()
-
-    @property
-    def operation(self) -> Operation:
-        """The operation, as the living engine has it."""
-        assert self.world.engine is not None
-        (operation,) = self.world.engine.live.ledger.state.operations.values()
-        return operation
-
-    def holds(self) -> bool:
-        return bool(self.operation.quantity)
-
-    def is_flat(self) -> bool:
-        return not self.operation.quantity and self.operation.exit_intent is None
-
-
-Story = Callable[[Play], Awaitable[None]]
+_LONG = {"script": "L" + "." * 40}
 
 
 async def _entry_with_bracket(play: Play) -> None:
@@ -129,8 +32,16 @@ async def _flip(play: Play) -> None:
     await play.until(lambda: play.operation.quantity < 0)
 
 
+async def _entry_in_parts_paused(play: Play) -> None:
+    """Paused when the first part of the entry is filled: the rest still comes, and is protected."""
+    await play.create(strategy_config=_LONG, crash_recovery_mode="RESUME", emergency_stop_loss_pct="0.9")
+    await play.until(play.holds)
+    await play.do("pause_operation", operation_id=play.operation_id)
+    await play.until(lambda: play.operation.quantity == 1000)
+
+
 async def _stop_hit(play: Play) -> None:
-    await play.create(strategy_config={"script": "L" + "." * 40}, crash_recovery_mode="RESUME")
+    await play.create(strategy_config=_LONG, crash_recovery_mode="RESUME")
     await play.until(play.holds)
     play.world.move_market("EUR-USD", Decimal("-0.004"))
     await play.until(play.is_flat)
@@ -138,7 +49,7 @@ async def _stop_hit(play: Play) -> None:
 
 async def _target_reached(play: Play) -> None:
     target = {"take_profit_type": "PERCENTAGE", "take_profit_value": "0.002"}
-    await play.create(strategy_config={"script": "L" + "." * 40}, crash_recovery_mode="RESUME", **target)
+    await play.create(strategy_config=_LONG, crash_recovery_mode="RESUME", **target)
     await play.until(play.holds)
     play.world.move_market("EUR-USD", Decimal("0.004"))
     await play.until(play.is_flat)
@@ -147,7 +58,7 @@ async def _target_reached(play: Play) -> None:
 async def _whipsaw(play: Play) -> None:
     """Through the stop and straight on to the target: whatever is still there must not open a position."""
     target = {"take_profit_type": "PERCENTAGE", "take_profit_value": "0.002"}
-    await play.create(strategy_config={"script": "L" + "." * 40}, crash_recovery_mode="RESUME", **target)
+    await play.create(strategy_config=_LONG, crash_recovery_mode="RESUME", **target)
     await play.until(play.holds)
     play.world.move_market("EUR-USD", Decimal("-0.004"))
     await play.world.clock.sleep(0.26)
@@ -163,21 +74,21 @@ async def _pause_and_resume(play: Play) -> None:
 
 
 async def _close_position(play: Play) -> None:
-    await play.create(strategy_config={"script": "L" + "." * 40})
+    await play.create(strategy_config=_LONG)
     await play.until(play.holds)
     await play.do("close_position", operation_id=play.operation_id)
     await play.until(play.is_flat)
 
 
 async def _close_operation(play: Play) -> None:
-    await play.create(strategy_config={"script": "L" + "." * 40})
+    await play.create(strategy_config=_LONG)
     await play.until(play.holds)
     await play.do("close_operation", operation_id=play.operation_id)
     await play.until(lambda: play.operation.status == "closed")
 
 
 async def _move_stop(play: Play) -> None:
-    await play.create(strategy_config={"script": "L" + "." * 40}, crash_recovery_mode="RESUME")
+    await play.create(strategy_config=_LONG, crash_recovery_mode="RESUME")
     await play.until(play.holds)
     price = Decimal("1.08000")
     moved = await play.do("move_protection", operation_id=play.operation_id, kind="STOP_LOSS", price=str(price))
@@ -187,7 +98,7 @@ async def _move_stop(play: Play) -> None:
 
 async def _cancel_target(play: Play) -> None:
     await play.create(
-        strategy_config={"script": "L" + "." * 40},
+        strategy_config=_LONG,
         crash_recovery_mode="RESUME",
         take_profit_type="PERCENTAGE",
         take_profit_value="0.05",
@@ -222,7 +133,7 @@ def _stop_price(play: Play) -> Decimal | None:
 
 async def _trailing_stop(play: Play) -> None:
     await play.create(
-        strategy_config={"script": "L" + "." * 40},
+        strategy_config=_LONG,
         crash_recovery_mode="RESUME",
         stop_loss_type="TRAILING",
         take_profit_type=None,
@@ -237,7 +148,7 @@ async def _trailing_stop(play: Play) -> None:
 async def _trailing_stop_alone(play: Play) -> None:
     """The market rises while no engine lives: a broker that can trail the stop does, else the next engine does."""
     await play.create(
-        strategy_config={"script": "L" + "." * 40},
+        strategy_config=_LONG,
         crash_recovery_mode="RESUME",
         stop_loss_type="TRAILING",
         take_profit_type=None,
@@ -261,7 +172,7 @@ async def _kill_switch(play: Play) -> None:
 
 async def _emergency_exit(play: Play) -> None:
     await play.create(
-        strategy_config={"script": "L" + "." * 40},
+        strategy_config=_LONG,
         crash_recovery_mode="EMERGENCY_EXIT",
         emergency_stop_loss_pct="0.0001",
         stop_loss_value="0.01",
@@ -273,14 +184,123 @@ async def _emergency_exit(play: Play) -> None:
 
 
 async def _resume_without_stop(play: Play) -> None:
-    await play.create(
-        strategy_config={"script": "L" + "." * 40}, crash_recovery_mode="RESUME", emergency_stop_loss_pct="0.9"
-    )
+    await play.create(strategy_config=_LONG, crash_recovery_mode="RESUME", emergency_stop_loss_pct="0.9")
     await play.until(play.holds)
     play.world.crash()
     for order in play.world.exchange.open_orders(ACCOUNT):
         play.world.exchange.cancel(ACCOUNT, order.order_id)
     await play.until(lambda: not play.holds() or _stop_price(play) is not None)
+
+
+async def _close_all(play: Play) -> None:
+    """Recovery under ``CLOSE_ALL``."""
+    await play.create(strategy_config=_LONG, crash_recovery_mode="CLOSE_ALL")
+    await play.until(play.holds)
+    play.world.crash()
+    await play.until(play.is_flat)
+
+
+async def _emergency_kept(play: Play) -> None:
+    """Recovery under ``EMERGENCY_EXIT`` with a loss that it bears: the position is kept."""
+    await play.create(strategy_config=_LONG, crash_recovery_mode="EMERGENCY_EXIT", emergency_stop_loss_pct="0.9")
+    await play.until(play.holds)
+    play.world.crash()
+    await play.until(play.holds)
+
+
+async def _resume_beyond_loss(play: Play) -> None:
+    """Recovery under ``RESUME`` with a loss beyond ``emergency_stop_loss_pct``."""
+    await play.create(
+        strategy_config=_LONG, crash_recovery_mode="RESUME", emergency_stop_loss_pct="0.0001", stop_loss_value="0.01"
+    )
+    await play.until(play.holds)
+    play.world.crash()
+    play.world.move_market("EUR-USD", Decimal("-0.002"))
+    await play.until(play.is_flat)
+
+
+async def _clean_stop(play: Play) -> None:
+    """A stop that was asked for, and a start: the position stays, and no policy is applied."""
+    await play.create(strategy_config=_LONG, crash_recovery_mode="RESUME", emergency_stop_loss_pct="0.9")
+    await play.until(play.holds)
+    await play.world.stop()
+    await play.until(play.holds)
+
+
+async def _by_hand(play: Play, resolution: str) -> None:
+    await play.create(strategy_config=_LONG, crash_recovery_mode="RESUME", emergency_stop_loss_pct="0.9")
+    await play.until(play.holds)
+    exchange = play.world.exchange
+    exchange.external_fill(ACCOUNT, "EUR-USD", Side.BUY, Decimal(300), exchange.engine.mark("EUR-USD"))
+    await play.until(lambda: play.discrepancy() is not None)
+    about = {"broker": "paper", "symbol": "EUR-USD", "operation_id": play.operation_id}
+    while play.discrepancy() is not None:  # refused where it was settled in the meantime
+        await play.do("resolve_discrepancy", resolution=resolution, **about)
+
+
+async def _trade_by_hand_ignored(play: Play) -> None:
+    await _by_hand(play, "ignore")
+
+
+async def _trade_by_hand_adopted(play: Play) -> None:
+    await _by_hand(play, "adopt")
+    await play.do("resume_operation", operation_id=play.operation_id)
+    await play.until(lambda: play.operation.quantity == 1300)
+
+
+async def _trade_by_hand_flattened(play: Play) -> None:
+    await _by_hand(play, "flatten")
+    await play.until(play.is_flat)
+
+
+async def _fill_taken_back(play: Play) -> None:
+    """The broker takes back a part of the fill that opened the position."""
+    await play.create(strategy_config=_LONG, crash_recovery_mode="RESUME", emergency_stop_loss_pct="0.9")
+    await play.until(lambda: play.operation.quantity == 1000)
+    exchange = play.world.exchange
+    execution = exchange.executions_after(ACCOUNT, 0)[0][0]
+    exchange.correct_execution(ACCOUNT, execution.execution_id, quantity=execution.quantity - 100)
+    await play.until(lambda: play.operation.quantity == 900)
+
+
+async def _move_unanswered(play: Play) -> None:
+    """A person moves the stop, and the request is lost on its way: it is moved all the same."""
+    far = {"stop_loss_value": "0.05", "emergency_stop_loss_pct": "0.9"}
+    await play.create(strategy_config=_LONG, crash_recovery_mode="RESUME", **far)
+    await play.until(play.holds)
+    price = Decimal("1.05000")
+    play.world.exchange.faults.add(Fault(FaultKind.DROP_BEFORE_ACCEPT, operation="modify"))
+    moved = await play.do("move_protection", operation_id=play.operation_id, kind="STOP_LOSS", price=str(price))
+    await play.until(lambda: moved.refused or _stop_price(play) == price)
+
+
+async def _late_fill(play: Play) -> None:
+    """An entry is cancelled when it is filled, in part or whole, and the broker says so only later."""
+    play.world.exchange.faults.add(Fault(FaultKind.LATE_FILLS, seconds=5))
+    await play.create(strategy_config=_LONG, crash_recovery_mode="RESUME", emergency_stop_loss_pct="0.9")
+    account = play.world.exchange.engine.accounts[ACCOUNT]
+    await play.until(lambda: account.last_number > 0)
+    for order in list(play.operation.orders.values()):
+        if order.purpose is OrderPurpose.ENTRY:
+            await play.do("cancel_order", client_order_id=order.client_order_id)
+    await play.until(play.holds)
+
+
+async def _retention(play: Play) -> None:
+    """Somebody has sealed a stretch of the journal into a file: the journal vouches for it, once."""
+    await play.create(strategy_config=_LONG, crash_recovery_mode="RESUME", emergency_stop_loss_pct="0.9")
+    await play.until(play.holds)
+    old = (await play.world.entries())[:8]
+    await play.do(
+        "record_archived_segment",
+        segment="journal-000000000001-000000000008.bson.gz",
+        first_sequence_number=1,
+        last_sequence_number=8,
+        count=8,
+        first_hash=old[0].hash.hex(),
+        last_hash=old[-1].hash.hex(),
+        segment_sha256=sha256(b"".join(entry.hash for entry in old)).hexdigest(),
+    )
 
 
 SCENARIOS: dict[str, Story] = {
@@ -302,66 +322,18 @@ SCENARIOS: dict[str, Story] = {
         _kill_switch,
         _emergency_exit,
         _resume_without_stop,
+        _entry_in_parts_paused,
+        _close_all,
+        _emergency_kept,
+        _resume_beyond_loss,
+        _clean_stop,
+        _trade_by_hand_ignored,
+        _trade_by_hand_adopted,
+        _trade_by_hand_flattened,
+        _fill_taken_back,
+        _move_unanswered,
+        _late_fill,
+        _retention,
     )
 }
 """Every scenario, by name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """How a story ended: what was wrong (nothing, one hopes), and the effects that the engines had on the way."""
-
-    problems: list[str]
-    effects: list[str]
-    deaths: int
-    entries: int
-
-
-def _in_parts() -> Catalogue:
-    """Markets where every order is filled in parts."""
-    listings = (
-        listing.model_copy(update={"liquidity": LiquidityModel(max_fill=Decimal(400))})
-        for listing in default_catalogue()
-    )
-    return Catalogue(tuple(listings))
-
-
-def tell(
-    name: str,
-    deaths: Sequence[Death] = (),
-    *,
-    seed: int = 1,
-    in_parts: bool = False,
-    bracket: Bracket = Bracket.ATOMIC,
-    oca: bool = True,
-    stops: bool = True,
-    trailing_stops_at_broker: bool = True,
-) -> Told:
-    """Tell a scenario with these deaths in it, let the world come to rest, and judge it."""
-    catalogue = _in_parts() if in_parts else None
-    config = EngineConfig(trailing_stops_at_broker=trailing_stops_at_broker)
-
-    async def main() -> Told:
-        async with World(
-            seed, deaths=deaths, catalogue=catalogue, config=config, bracket=bracket, oca=oca, stops=stops
-        ) as world:
-            play = Play(world)
-            problems = []
-            try:
-                await SCENARIOS[name](play)
-                await play.up()
-            except TimeoutError as error:
-                problems.append(str(error))
-            effects = list(world.effects.names)
-            if not await play.rests():
-                problems.append("it did not come to rest")
-            entries = await world.entries()
-            problems += broken(entries, "paper", world.broker_record(), watched=world.watched)
-            return Told(problems, effects, len(world.deaths), len(entries))
-
-    return run_virtual(main())
-
-
-def all_deaths(effects: Sequence[str], ways: Sequence[Way] = tuple(Way)) -> list[Death]:
-    """Every death there is in a story with these effects."""
-    return [Death(number, way) for number in range(len(effects)) for way in ways]

@@ -37,6 +37,8 @@ _PATIENCE_SECONDS: Final = 1800.0
 _LOOKED_SECONDS: Final = 70.0
 """By then every account has been reconciled once more: what changed by hand is seen (``SessionTimes``)."""
 _STILL_SECONDS: Final = 12.0
+_VISIBLE_AFTER: Final = 1.9
+"""A little less than a broker's ``absence_definitive_after`` (``PAPER_CAPABILITIES``)."""
 _CONFIG: Final = EngineConfig(snapshot_every=25)
 
 
@@ -134,7 +136,6 @@ class Swarm:
         world = self._world
         while True:
             if world.is_down:
-                frozen = bool(world.deaths) and world.deaths[-1] is Way.FROZEN
                 await world.clock.sleep(self._down)
                 self._down = 0.0
                 try:
@@ -142,7 +143,7 @@ class Swarm:
                 except EngineDied:
                     await world.clock.sleep(1)
                     continue
-                if frozen:
+                if world.has_frozen:
                     await world.clock.sleep(1)
                     world.thaw()
             await world.clock.sleep(0.1)
@@ -176,14 +177,25 @@ class Swarm:
 
     async def _exchange_fault(self, fault: str, count: int, probability: float, seconds: float) -> str:
         kind = FaultKind(fault)
+        if kind in (
+            FaultKind.HIDE_ORDERS,
+            FaultKind.LATE_ORDERS,
+        ):  # a broker keeps what it says of itself: by then an order is found
+            seconds = min(seconds, _VISIBLE_AFTER)
         self._world.exchange.faults.add(Fault(kind, count=count, probability=probability, seconds=seconds))
         return fault
 
+    async def _question_fails(self, question: str, count: int) -> str:
+        self._world.exchange.faults.add(Fault(FaultKind.FAIL_QUERIES, count=count, match=question))
+        return question
+
     async def _lost_and_hidden(self, hidden: str, seconds: float) -> str:
-        """An order is accepted, nobody says so, and for a moment nobody finds it."""
+        """An order is accepted, nobody says so, and for a moment nobody finds it, or can be asked."""
         faults = self._world.exchange.faults
         faults.add(Fault(FaultKind.DROP_AFTER_ACCEPT, operation="place"))
-        faults.add(Fault(FaultKind(hidden), count=3, seconds=seconds))
+        faults.add(Fault(FaultKind.LATE_ORDERS, count=3, seconds=seconds))
+        if hidden != FaultKind.LATE_ORDERS:
+            faults.add(Fault(FaultKind(hidden), count=3, seconds=seconds))
         return hidden
 
     async def _journal_trouble(self, trouble: str, seconds: float) -> str:

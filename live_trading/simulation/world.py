@@ -131,6 +131,8 @@ class World:
         self.deaths: list[Way] = []
         self.failures: list[Exception] = []
         """Why engines ended by themselves."""
+        self.up_since = 0.0
+        """When an engine last began to trade, on the steady clock."""
         self.quiet = False
         """While it is set, no tick comes (the market's time goes on)."""
         self._lease_ttl = lease_ttl
@@ -142,6 +144,7 @@ class World:
         self._trading: dict[Incarnation, tuple[int, TradingEngine]] = {}
         """Engines that have started, with their epochs; a frozen one is among them."""
         self._frozen: list[Incarnation] = []
+        self._epoch = 0
         self._up = asyncio.Event()
         self._over = asyncio.Event()
         self.tasks.start(self._run_markets(), "markets")
@@ -209,9 +212,11 @@ class World:
 
     @property
     def _leader(self) -> Incarnation | None:
-        """Whose engine trades: of those that run, the one of the highest epoch."""
+        """Whose engine trades: the one of the highest epoch there ever was, if it runs. Another one that was thawed
+        does not know yet that it was replaced."""
         running = [incarnation for incarnation in self._trading if not incarnation.stopped]
-        return max(running, key=lambda incarnation: self._trading[incarnation][0], default=None)
+        newest = max(running, key=lambda incarnation: self._trading[incarnation][0], default=None)
+        return None if newest is None or self._trading[newest][0] < self._epoch else newest
 
     @property
     def engine(self) -> TradingEngine | None:
@@ -223,6 +228,11 @@ class World:
     def is_down(self) -> bool:
         """Whether no engine lives (one may be frozen)."""
         return self.engine is None
+
+    @property
+    def has_frozen(self) -> bool:
+        """Whether an engine is frozen."""
+        return bool(self._frozen)
 
     def thaw(self) -> None:
         """Let every frozen engine go on."""
@@ -236,6 +246,7 @@ class World:
         runtime = Runtime(self.engine_clock, SeededIds(f"{self.seed}/engine {number}"), Tasks())
         opener = Opener(engine_id=self.config.engine_id, instance=f"simulated-{number}", version="simulation")
         journal = await MemoryJournal.open_writer(self.store, opener, runtime, lease_ttl=self._lease_ttl)
+        self._epoch = journal.epoch
         ledger, snapshot_at = await self._rebuilt(journal.head.sequence_number)
         broker = EffectBroker(
             self.exchange,
@@ -267,6 +278,7 @@ class World:
         incarnation = current_incarnation()
         assert incarnation is not None
         self._trading[incarnation] = journal.epoch, engine
+        self.up_since = self.clock.monotonic()
         self._up.set()
         runtime_tasks = Tasks()
         runtime_tasks.start(self._supervise(engine, journal), f"supervisor of engine {number}")
@@ -383,6 +395,8 @@ class World:
 
     async def come_to_rest(self, within: float = 120.0) -> bool:
         """Pause every operation, then wait until nothing is on its way any more."""
+        if not await self.until(lambda: self.engine is not None, within):
+            return False
         assert self.engine is not None
         ledger = self.engine.live.ledger
         for operation in list(ledger.state.operations.values()):

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from live_trading.domain.errors import InvalidInput
 from live_trading.strategies.base import Strategy
+from live_trading.strategies.manual import MANUAL_STRATEGY, ManualStrategy
 
 ENTRY_POINT_GROUP = "live_trading.strategies"
 _FIELD = "strategy_name"
@@ -36,6 +37,8 @@ def load_strategy(name: str) -> Strategy[Any]:
     path, separator, class_name = name.rpartition(":")
     if separator and path.endswith(".py"):
         return _instance(getattr(load_file(Path(path)), class_name, None), name)
+    if name == MANUAL_STRATEGY:
+        return ManualStrategy()
     known = known_strategies()
     if name not in known:
         raise InvalidInput(
@@ -81,7 +84,7 @@ def load_file(path: Path, field: str = _FIELD) -> ModuleType:
     sys.modules[module_name] = module  # dataclasses and pydantic look their own module up here
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script run by mistake may end with sys.exit
         del sys.modules[module_name]
         raise InvalidInput(field, f"{file} failed to load: {type(error).__name__}: {error}", "Mend the file") from error
     return module
@@ -94,4 +97,7 @@ def _instance(loaded: object, name: str) -> Strategy[Any]:
     missing += sorted(getattr(loaded, "__abstractmethods__", ()))
     if missing:
         raise InvalidInput(_FIELD, f"{name} lacks {', '.join(missing)}", "Define it on the class")
-    return loaded()
+    try:
+        return loaded()
+    except Exception as error:
+        raise InvalidInput(_FIELD, f"{name} cannot be made: {type(error).__name__}: {error}", "Mend it") from error

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 
-from live_trading.assembly import EngineService, Phase, Storage, engine_config
-from live_trading.assembly.exchange import Exchange, paper_brokers
+from live_trading.assembly import EngineService, Exchange, Phase, Storage, broker_factory, engine_config
 from live_trading.backtest import BacktestRequest, run_backtest
 from live_trading.backtest.record import TradingRecord, first_parting, trading_record
 from live_trading.config import Settings
@@ -79,7 +78,7 @@ class LiveRun:
         storage = Storage(self._database.client, self._database, None, "the test's")
         config = replace(engine_config(settings, lossless_ticks=True), limits=LIMITS)
         assert config.late_grace_ns == CONFIG.late_grace_ns
-        service = EngineService(settings, storage, paper_brokers(settings, exchange), config)
+        service = EngineService(settings, storage, broker_factory(settings, exchange), config)
         running = self._runtime.tasks.start(service.run(), "service")
         try:
             async with asyncio.timeout(200):

@@ -76,6 +76,16 @@ class Program:
                     raise AssertionError(f"{text!r} was not said:\n" + "\n".join(self.lines[-40:]))
                 self._condition.wait(min(left, 0.5))
 
+    def until_count(self, text: str, count: int, patience: float = PATIENCE) -> None:
+        """Wait until so many lines have ``text`` in them."""
+        deadline = time.monotonic() + patience
+        with self._condition:
+            while sum(text in line for line in self.lines) < count:
+                left = deadline - time.monotonic()
+                if left <= 0 or not self._reader.is_alive():
+                    raise AssertionError(f"{text!r} was not said {count} times:\n" + "\n".join(self.lines[-40:]))
+                self._condition.wait(min(left, 0.5))
+
     def said(self, text: str) -> bool:
         return any(text in line for line in self.lines)
 

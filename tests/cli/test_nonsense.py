@@ -69,7 +69,7 @@ def test_operation_that_makes_no_sense_is_refused_before_anything_starts(
         (("engine", "--set", "engine.leese=3"), ("engine.leese", "there is no such setting", "Known here")),
         (("engine", "--set", "engine.lease_ttl_second=3"), ("Did you mean", "engine.lease_ttl_seconds")),
         (("engine", "--set", "engine.lease_ttl_seconds=soon"), ("engine.lease_ttl_seconds", "is not a number")),
-        (("engine", "--set", "broker.type=IBKR"), ("broker.type", "not available", "PAPER")),
+        (("engine", "--broker", "etrade"), ("--broker", "is not a broker", "paper, ibkr, oanda")),
         (("engine", "--config", "/nowhere.yaml"), ("/nowhere.yaml", "there is no such file")),
         (("positions", "close", "banana"), ("operation_id", "is not an id")),
     ],
@@ -141,9 +141,9 @@ def test_error_in_json_stands_alone_on_standard_output(command: Command, tmp_pat
 
 
 def test_traceback_is_shown_for_debug_only(command: Command, tmp_path: Path) -> None:
-    said = command("engine", "--set", "broker.type=IBKR", "--data-dir", tmp_path, "--debug")
+    said = command("engine", "--broker", "etrade", "--data-dir", tmp_path, "--debug")
     assert "Traceback" in said.err
-    assert said.err.splitlines()[-1].startswith("error: broker.type")
+    assert said.err.splitlines()[-1].startswith("error: --broker")
 
 
 def test_secrets_are_hidden_in_the_configuration(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,10 +24,15 @@ FAST = ("--set", "engine.lease_ttl_seconds=2")
 
 def checked(command: Command, directory: Path) -> None:
     """The record is sound, the read models are what it says, and the exchange agrees."""
+    checked_at(command, directory)
+
+
+def checked_at(command: Command, directory: Path, *broker: str) -> None:
+    """The same, of the broker of that name."""
     verified = command("journal", "verify", "--data-dir", directory, "--json")
     assert verified.code == 0, verified
     assert verified.data["read_models"]["equal"] is True
-    compared = command("reconcile", "--data-dir", directory, "--json")
+    compared = command("reconcile", "--data-dir", directory, "--json", *broker)
     assert compared.code == 0, compared
 
 

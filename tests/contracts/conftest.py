@@ -10,7 +10,7 @@ import pytest
 from live_trading.paper_exchange.options import PaperExchangeOptions
 from live_trading.paper_exchange.process import PaperExchangeProcess
 from live_trading.runtime import Runtime
-from tests.contracts.venues import ACCOUNTS, InProcessVenue, ProcessVenue, Venue
+from tests.contracts.venues import ACCOUNTS, InProcessVenue, OandaVenue, ProcessVenue, TwsVenue, Venue
 
 
 @pytest.fixture(scope="session")
@@ -18,9 +18,10 @@ def exchange_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paper
     """One paper exchange process without a feed; each test has an account of its own."""
     options = PaperExchangeOptions(
         data_dir=tmp_path_factory.mktemp("paper"),
-        accounts=tuple(f"T{number}" for number in range(1, 100)),
+        accounts=tuple(f"T{number}" for number in range(1, 200)),
         quiet=True,
         enable_faults=True,
+        fronts=("tws", "oanda"),
     )
     process = PaperExchangeProcess(options, Runtime())
     with ThreadPoolExecutor(max_workers=1) as thread:
@@ -29,13 +30,16 @@ def exchange_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paper
         thread.submit(lambda: asyncio.run(process.stop())).result()
 
 
-@pytest.fixture(params=["in process", "paper"])
+@pytest.fixture(params=["in process", "paper", "ibkr", "oanda"])
 async def venue(request: pytest.FixtureRequest, runtime: Runtime, tmp_path: Path) -> AsyncIterator[Venue]:
     """An account at each kind of exchange that has an adapter."""
     if request.param == "in process":
         venue: Venue = InProcessVenue(runtime, tmp_path)
+    elif request.param == "ibkr":
+        venue = TwsVenue(runtime, request.getfixturevalue("exchange_process"), next(ACCOUNTS))
     else:
-        venue = ProcessVenue(runtime, request.getfixturevalue("exchange_process"), next(ACCOUNTS))
+        kind = OandaVenue if request.param == "oanda" else ProcessVenue
+        venue = kind(runtime, request.getfixturevalue("exchange_process"), next(ACCOUNTS))
     await venue.quote("1.10000", "1.10020")
     yield venue
     await venue.close()

@@ -32,12 +32,13 @@ from tests.contracts.venues import (
 
 
 async def test_order_dropped_before_acceptance_is_in_doubt_and_absent(venue: Venue) -> None:
-    broker, _ = await venue.connected()
+    broker, tape = await venue.connected()
     request = order()
     await venue.fault(FaultKind.DROP_BEFORE_ACCEPT, match=request.client_order_id)
     with pytest.raises(InDoubt) as caught:
         await broker.place(request)
     assert caught.value.client_order_id == request.client_order_id
+    broker, tape = await venue.again(broker, tape)
     assert isinstance(await broker.find_order(request.client_order_id), Absent)
 
 
@@ -50,10 +51,11 @@ async def test_order_accepted_without_an_answer_is_in_doubt_and_found_with_its_p
     await venue.fault(kind, operation="place")
     with pytest.raises(InDoubt):
         await broker.place(request)
+    broker, tape = await venue.again(broker, tape)
     assert await status(broker, request.client_order_id) is OrderStatus.FILLED
     for child in request.attached:
         assert await status(broker, child.client_order_id) is OrderStatus.PLACED
-    await tape.has(ExecutionReport, client_order_id=request.client_order_id)
+    await venue.told_or_read_back(broker, tape, request.client_order_id)
 
 
 async def test_answer_later_than_the_patience_is_in_doubt_and_a_merely_slow_one_is_not(venue: Venue) -> None:
@@ -68,22 +70,25 @@ async def test_answer_later_than_the_patience_is_in_doubt_and_a_merely_slow_one_
 
 
 async def test_cancel_and_change_without_an_answer_are_in_doubt(venue: Venue) -> None:
-    broker, _ = await venue.connected()
+    broker, tape = await venue.connected()
     request = order(OrderType.LIMIT, limit_price="1.05000")
     await broker.place(request)
     await venue.fault(FaultKind.DROP_BEFORE_ACCEPT, operation="cancel")
     with pytest.raises(InDoubt):
         await broker.cancel(request.client_order_id)
+    broker, tape = await venue.again(broker, tape)
     assert await status(broker, request.client_order_id) is OrderStatus.PLACED
     await venue.fault(FaultKind.DROP_AFTER_ACCEPT, operation="modify")
     with pytest.raises(InDoubt):
         await broker.modify(request.client_order_id, OrderChange(limit_price=D("1.06000")))
+    broker, tape = await venue.again(broker, tape)
     found = await broker.find_order(request.client_order_id)
     assert isinstance(found, Found)
     assert found.order.limit_price == D("1.06000")
     await venue.fault(FaultKind.ACCEPTED_504, operation="cancel")
     with pytest.raises(InDoubt):
         await broker.cancel(request.client_order_id)
+    broker, tape = await venue.again(broker, tape)
     assert await status(broker, request.client_order_id) is OrderStatus.CANCELLED
 
 
@@ -92,7 +97,8 @@ async def test_order_not_yet_visible_is_absent_and_then_found(venue: Venue) -> N
     request = order(OrderType.LIMIT, limit_price="1.05000")
     await venue.fault(FaultKind.HIDE_ORDERS, seconds=0.5)
     await broker.place(request)
-    assert isinstance(await broker.find_order(request.client_order_id), Absent)
+    if venue.repeats:  # else the stream may have told already what a question does not find yet
+        assert isinstance(await broker.find_order(request.client_order_id), Absent)
     assert await broker.open_orders() == []
 
     async def visible() -> bool:
@@ -107,11 +113,12 @@ async def test_question_that_fails_is_unknown_never_empty(venue: Venue) -> None:
     broker, _ = await venue.connected()
     request = order()
     await broker.place(request)
-    await venue.fault(FaultKind.FAIL_QUERIES, count=5)
+    await venue.fault(FaultKind.FAIL_QUERIES, count=None)
     assert isinstance(await broker.find_order(request.client_order_id), Unknown)
     for question in (broker.positions(), broker.open_orders(), broker.executions_since(None), broker.account()):
         with pytest.raises(Retryable):
             await question
+    await venue.mend()
     assert len(await broker.positions()) == 1
 
 
@@ -136,17 +143,22 @@ async def test_fills_told_twice_and_out_of_order_are_known_by_their_ids(venue: V
     await venue.fault(FaultKind.DUPLICATE_FILLS, count=2)
     for _ in range(3):
         await broker.place(order())
-    told = await tape.has(ExecutionReport, count=5)
+    told = await tape.has(ExecutionReport, count=5 if venue.repeats else 3)
     ids = [execution.execution_id for execution in told]
     executions, _ = await broker.executions_since(None)
     known = [execution.execution_id for execution in executions]
-    assert list(dict.fromkeys(ids)) != known, "the fault must have put them out of order"
+    if venue.repeats:
+        assert list(dict.fromkeys(ids)) != known, "the fault must have put them out of order"
+    else:
+        assert ids == known, "the adapter must have put them in order, once each"
     assert sorted(set(ids)) == known
     assert len({execution.execution_id: execution for execution in told}) == 3
     assert {execution.execution_id: execution for execution in told} == {e.execution_id: e for e in executions}
 
 
 async def test_correction_repeats_the_id_with_the_values_that_hold(venue: Venue) -> None:
+    if not venue.corrects:
+        pytest.skip("its executions are told once, with their commission, and never corrected")
     broker, tape = await venue.connected()
     await broker.place(order())
     first = (await tape.has(ExecutionReport))[0]
@@ -161,6 +173,8 @@ async def test_correction_repeats_the_id_with_the_values_that_hold(venue: Venue)
 
 
 async def test_late_commission_comes_apart_from_its_fill(venue: Venue) -> None:
+    if not venue.corrects:
+        pytest.skip("its executions are told once, with their commission, and never corrected")
     broker, tape = await venue.connected()
     await venue.fault(FaultKind.LATE_COMMISSION, seconds=0.3)
     await broker.place(order())
@@ -179,7 +193,12 @@ async def test_hand_from_outside_is_told_without_a_client_order_id(venue: Venue)
     execution = (await tape.has(ExecutionReport))[0]
     assert (execution.client_order_id, execution.side, execution.quantity) == (None, Side.SELL, 300)
     await venue.by_hand(Side.BUY, 1000, "1.10000", reported=False)
-    assert (await tape.has(PositionUpdate, 2))[-1].position.quantity == 700
+
+    async def moved() -> bool:
+        told = tape.all(PositionUpdate)
+        return bool(told) and told[-1].position.quantity == 700
+
+    await until(moved)
     assert len((await broker.executions_since(None))[0]) == 1
 
 
@@ -224,10 +243,11 @@ async def test_exchange_restarted_in_mid_bracket_has_everything_and_goes_on(venu
     for wanted in (request, waiting):
         assert isinstance(await broker.place(wanted), Placed)
     await tape.has(ExecutionReport)
+    _, cursor = await broker.executions_since(None)
     await venue.restart()
     await tape.ended()
     again = venue.broker()
-    snapshot = await again.connect("1")
+    snapshot = await again.connect(cursor)
     assert snapshot.executions == ()
     assert [position.quantity for position in snapshot.positions] == [1000]
     assert len(snapshot.orders) == 5

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from pydantic import SecretStr
 
 from live_trading.brokers.base import BrokerAdapter
+from live_trading.brokers.ibkr import IbkrBroker, IbkrOptions
 from live_trading.brokers.in_process import InProcessBroker
+from live_trading.brokers.oanda import Environment, OandaBroker
 from live_trading.brokers.paper import PaperBroker
-from live_trading.brokers.types import BrokerEvent, Disconnected, Found, OrderRequest
-from live_trading.domain.instrument import Instrument
+from live_trading.brokers.types import BrokerEvent, Disconnected, ExecutionReport, Found, OrderRequest
+from live_trading.domain.instrument import ALWAYS_OPEN, Instrument
 from live_trading.domain.market import QuoteTick
 from live_trading.domain.values import OrderStatus, OrderType, Side
 from live_trading.paper_exchange import AccountSettings, Fault, FaultKind, SimulatedExchange, default_catalogue
@@ -64,6 +67,13 @@ class Tape:
                 await self._news.wait()
         return found
 
+    async def sees(self, wanted: Callable[[BrokerEvent], bool], timeout: float = 10.0) -> None:
+        """Wait for such an event."""
+        async with asyncio.timeout(timeout):
+            while not any(wanted(event) for event in self.events):
+                self._news.clear()
+                await self._news.wait()
+
     async def ended(self, timeout: float = 10.0) -> Disconnected:
         """Wait for the stream's end; its last word."""
         async with asyncio.timeout(timeout):
@@ -77,6 +87,14 @@ class Venue(ABC):
     """One account of one exchange, with its market and its faults in the test's hand."""
 
     account: str
+    corrects = True
+    """Whether the broker corrects executions, and may tell a commission after its execution."""
+    repeats = True
+    """Whether the adapter passes on what the broker tells twice or out of order, for the engine to see through."""
+    steps = True
+    """Whether it tells every step of a stop that trails, and lets one be moved."""
+    foreign_cursor = "99"
+    """A cursor that another exchange gave."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
@@ -95,6 +113,14 @@ class Venue(ABC):
         )
         self.brokers.append(broker)
         return broker
+
+    async def again(self, broker: BrokerAdapter, tape: Tape) -> tuple[BrokerAdapter, Tape]:
+        """The broker after a lost answer: where the connection went with it, connected again."""
+        return broker, tape
+
+    async def told_or_read_back(self, broker: BrokerAdapter, tape: Tape, client_order_id: str) -> None:
+        """An order's fill is known: it was told, or it is in what is read at connecting again."""
+        await tape.has(ExecutionReport, client_order_id=client_order_id)
 
     async def connected(self, cursor: str | None = None, **options: Any) -> tuple[BrokerAdapter, Tape]:
         broker = self.broker(**options)
@@ -240,6 +266,60 @@ class ProcessVenue(Venue):
         await super().close()
         await self.mend()
         await self._http.aclose()
+
+
+class OandaVenue(ProcessVenue):
+    """The same process, spoken to in v20. Its heartbeats come every five seconds, as OANDA's, and a request is the work
+    of a thread: all patience is longer, and so is what is to outlast it."""
+
+    corrects = repeats = steps = False
+
+    async def fault(self, kind: FaultKind, **fields: Any) -> int:
+        if kind is FaultKind.HIDE_ORDERS or (kind is FaultKind.SLOW and fields["seconds"] > 1):
+            fields["seconds"] *= 4
+        return await super().fault(kind, **fields)
+
+    def _broker(self, account: str, **options: Any) -> BrokerAdapter:
+        address = str(self.process.fronts["oanda"]["url"])
+        options["silence_limit"] = max(7.0, options["silence_limit"])
+        options["request_timeout"] *= 4
+        return OandaBroker(
+            account,
+            SecretStr(f"token-of-{account}"),
+            environment=Environment(address, address),
+            poll_seconds=0.5,
+            hours=ALWAYS_OPEN,
+            **options,
+        )
+
+
+class TwsVenue(ProcessVenue):
+    """The same process, spoken to as TWS by the adapter for Interactive Brokers."""
+
+    foreign_cursor = "X99"
+
+    def _broker(self, account: str, **options: Any) -> BrokerAdapter:
+        client_id = int(account[1:]) if account[1:].isdigit() else 999
+        place = self.process.fronts["tws"]
+        where = IbkrOptions(host=str(place["host"]), port=int(place["port"]), client_id=client_id, account=account)
+        return IbkrBroker(where, **options)
+
+    async def again(self, broker: BrokerAdapter, tape: Tape) -> tuple[BrokerAdapter, Tape]:
+        if not any(isinstance(event, Disconnected) for event in tape.events):
+            try:
+                await tape.ended(timeout=0.5)
+            except TimeoutError:
+                return broker, tape
+        await broker.connect(None)
+        return broker, Tape(broker, self.runtime)
+
+    async def told_or_read_back(self, broker: BrokerAdapter, tape: Tape, client_order_id: str) -> None:
+        if not tape.all(ExecutionReport, client_order_id=client_order_id):
+            executions, _ = await broker.executions_since(None)
+            assert [each.client_order_id for each in executions] == [client_order_id]
+
+    async def correct(self, execution_id: str, **values: Decimal) -> None:
+        await super().correct(execution_id.rpartition(".")[2], **values)
 
 
 def order(order_type: OrderType = OrderType.MARKET, side: Side = Side.BUY, quantity: int = 1000, **fields: Any) -> Any:

@@ -1,7 +1,6 @@
-"""Brokers that cannot hold every protection: the engine watches what does not rest there, and dies at every moment.
+"""Brokers that cannot hold every protection: the engine watches what does not rest there.
 
-Each death is followed by a restart; then the invariants must hold: the position is closed or guarded, once, and nothing
-that was left at the broker has opened one the other way.
+That it may die at every moment meanwhile is tried with every other story, in ``test_exhaustive_deaths``.
 """
 
 from decimal import Decimal
@@ -18,7 +17,6 @@ from live_trading.projections.state import Operation
 from live_trading.recovery.policies import TrustedPrice, decide, pauses_afterwards
 from live_trading.simulation import World, run_virtual
 from live_trading.simulation.invariants import broken
-from live_trading.simulation.scenarios import SCENARIOS, all_deaths, tell
 from live_trading.simulation.world import ACCOUNT
 
 BROKERS: dict[str, dict[str, Any]] = {
@@ -27,36 +25,6 @@ BROKERS: dict[str, dict[str, Any]] = {
     "no stops": {"bracket": Bracket.ATOMIC, "stops": False},
     "no stops, no links": {"bracket": Bracket.NONE, "oca": False, "stops": False},
 }
-STORIES = [name for name in SCENARIOS if name != "cancel_target"]
-"""A target that is watched cannot be cancelled at the broker."""
-QUICK = {("no links", "target_reached"), ("no stops, no links", "stop_hit"), ("no links", "whipsaw")}
-
-
-@pytest.mark.parametrize("broker", BROKERS)
-@pytest.mark.parametrize("name", STORIES)
-def test_undisturbed_every_story_ends_well_whatever_the_broker_can_hold(name: str, broker: str) -> None:
-    told = tell(name, in_parts=True, **BROKERS[broker])
-    assert told.problems == []
-
-
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    ("broker", "name"),
-    [
-        pytest.param(broker, name, marks=() if (broker, name) in QUICK else pytest.mark.crash_full)
-        for broker in BROKERS
-        for name in STORIES
-    ],
-)
-def test_a_death_at_every_effect_leaves_no_position_unguarded_or_turned(broker: str, name: str) -> None:
-    deaths = all_deaths(tell(name, **BROKERS[broker]).effects)
-    problems = {}
-    for death in deaths:
-        told = tell(name, [death], **BROKERS[broker])
-        if told.problems:
-            problems[str(death)] = told.problems
-    print(f"{name}, {broker}: {len(deaths)} deaths")
-    assert problems == {}
 
 
 async def _held(world: World, **settings: str) -> Operation:

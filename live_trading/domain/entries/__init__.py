@@ -30,6 +30,7 @@ from live_trading.domain.entries.operation import (
     PositionCloseRequested,
 )
 from live_trading.domain.entries.system import (
+    RISK_SECTION,
     BrokerConnected,
     BrokerDisconnected,
     CircuitBreakerClosed,
@@ -197,6 +198,7 @@ __all__ = [
     "GENESIS_HASH",
     "PREVIOUS",
     "RECOVERY",
+    "RISK_SECTION",
     "AnyEntryData",
     "BrokerConnected",
     "BrokerDisconnected",

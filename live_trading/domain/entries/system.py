@@ -1,7 +1,7 @@
 """Entries of the system itself: the engine, recovery, brokers, data, limits and people."""
 
 from decimal import Decimal
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -197,8 +197,12 @@ class ExternalFillSeen(EntryData):
     executed_at: UtcTime
 
 
+RISK_SECTION: Final = "risk_management"
+"""The section whose changes hold for the running engine, and for every later one."""
+
+
 class SettingsChanged(CommandEntryData):
-    """A person changed a setting while running. ``before`` and ``after`` never hold secrets."""
+    """A person changed settings while running. ``before`` and ``after`` hold those that changed, and never secrets."""
 
     ACTION_TYPE: ClassVar[str] = "SETTINGS_CHANGED"
     section: str
@@ -206,7 +210,7 @@ class SettingsChanged(CommandEntryData):
     after: dict[str, Any]
 
 
-class UserAuthenticated(EntryData):
+class UserAuthenticated(CommandEntryData):
     """A person logged in."""
 
     ACTION_TYPE: ClassVar[str] = "USER_AUTHENTICATED"
@@ -214,7 +218,7 @@ class UserAuthenticated(EntryData):
     address: str = ""
 
 
-class UserRefused(EntryData):
+class UserRefused(CommandEntryData):
     """A log-in or an act was refused."""
 
     ACTION_TYPE: ClassVar[str] = "USER_REFUSED"

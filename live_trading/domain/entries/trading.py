@@ -44,11 +44,13 @@ class SignalRefused(EntryData):
     numbers: dict[str, Any] = Field(default_factory=dict)
 
 
-class OrderRequested(EntryData):
+class OrderRequested(CommandEntryData):
     """The durable intent, before the order is sent. From here on it may exist at the broker.
 
     ``trailing_distance``: of a TRAILING_STOP, in price units, from the price that triggers it (IBKR's ``auxPrice`` of a
     TRAIL order, OANDA's ``distance``); its ``stop_price`` is where it begins (IBKR's ``trailStopPrice``).
+    ``command_id``: of a manual trade. It stands on the order and not on the signal before it, so that a trade that was
+    cut short between the two is asked for again.
     """
 
     ACTION_TYPE: ClassVar[str] = "ORDER_REQUESTED"

@@ -1,9 +1,22 @@
 """What a protocol front is to the process that hosts it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from live_trading.runtime.tasks import Tasks
+
+
+@dataclass(frozen=True, slots=True)
+class FrontPlace:
+    """Where a front listens (``port`` 0: any free one), where it may keep what must survive it, and whether the market
+    is a recorded one, which can wait for its clients."""
+
+    host: str
+    port: int
+    data_dir: Path
+    recorded: bool
 
 
 class Front(Protocol):

@@ -41,8 +41,10 @@ class NativeFront:
         recorded: bool,
         enable_faults: bool,
         lockstep: bool = False,
+        fronts: Mapping[str, Mapping[str, object]] | None = None,
     ) -> None:
         self._exchange = exchange
+        self._fronts = fronts if fronts is not None else {}
         self._recorded = recorded
         self._lockstep = lockstep
         self._host = host
@@ -209,7 +211,16 @@ class NativeFront:
         exchange = self._exchange
         accounts = list(exchange.engine.accounts)
         return _json(
-            wire.Health("ok", os.getpid(), accounts, exchange.now_ns, exchange.sequence, self._recorded, exchange.ended)
+            wire.Health(
+                status="ok",
+                pid=os.getpid(),
+                accounts=accounts,
+                market_time_ns=exchange.now_ns,
+                sequence=exchange.sequence,
+                recorded=self._recorded,
+                feed_ended=exchange.ended,
+                fronts=dict(self._fronts),
+            )
         )
 
     async def snapshot(self, request: Request) -> Response:

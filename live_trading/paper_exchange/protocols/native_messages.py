@@ -34,6 +34,7 @@ it includes everything. ``subscribe`` and ``unsubscribe`` are answered by ``subs
 client says ``ack`` for what it is through with, and a recorded market never runs ahead of it.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
@@ -249,6 +250,8 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
+    """``fronts``: how each protocol's clients connect."""
+
     status: str
     pid: int
     accounts: list[str]
@@ -256,6 +259,7 @@ class Health(msgspec.Struct, frozen=True):
     sequence: int
     recorded: bool
     feed_ended: bool
+    fronts: dict[str, Mapping[str, object]] = {}
 
 
 class CandleMessage(msgspec.Struct, frozen=True, array_like=True):

@@ -96,6 +96,11 @@ def _external_fill_seen(ledger: Ledger, entry: Entry, data: e.ExternalFillSeen) 
     ledger.state.external_fills.setdefault(key, Seen(entry.sequence_number, entry.timestamp))
 
 
+def _settings_changed(ledger: Ledger, entry: Entry, data: e.SettingsChanged) -> None:
+    if data.section == e.RISK_SECTION:
+        ledger.state.settings.setdefault(data.section, {}).update(data.after)
+
+
 HANDLERS: dict[str, Callable[[Ledger, Entry, Any], None]] = {
     "ENGINE_STARTED": _engine_started,
     "ENGINE_STOPPED": _engine_stopped,
@@ -114,7 +119,7 @@ HANDLERS: dict[str, Callable[[Ledger, Entry, Any], None]] = {
     "POSITION_DISCREPANCY_RESOLVED": _discrepancy_resolved,
     "EXTERNAL_ORDER_SEEN": _external_order_seen,
     "EXTERNAL_FILL_SEEN": _external_fill_seen,
-    "SETTINGS_CHANGED": _nothing,
+    "SETTINGS_CHANGED": _settings_changed,
     "USER_AUTHENTICATED": _nothing,
     "USER_REFUSED": _nothing,
     "USER_CHANGED": _nothing,

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
+
+from msgspec import structs
 
 from live_trading.brokers.errors import BrokerError
 from live_trading.brokers.in_process import InProcessBroker
@@ -26,7 +27,7 @@ def fills_counted_twice(stack: ExitStack) -> None:
 
     def counted(ledger: Any, broker: str, execution: Execution, **rest: Any) -> list[Draft]:
         if ledger.execution(broker, execution.execution_id) is not None and not execution.revision:
-            execution = replace(execution, execution_id=f"{execution.execution_id}/{ledger.sequence_number}")
+            execution = structs.replace(execution, execution_id=f"{execution.execution_id}/{ledger.sequence_number}")
         return from_execution(ledger, broker, execution, **rest)
 
     put(stack, facts, "from_execution", counted)
@@ -56,7 +57,7 @@ def commissions_in_floats(stack: ExitStack) -> None:
 
     def rounded(ledger: Any, broker: str, report: Any) -> list[Draft]:
         inexact = Decimal(float(report.commission) + 1e-9).quantize(Decimal("1e-12"))
-        return from_commission(ledger, broker, replace(report, commission=inexact))
+        return from_commission(ledger, broker, structs.replace(report, commission=inexact))
 
     put(stack, facts, "from_commission", rounded)
 

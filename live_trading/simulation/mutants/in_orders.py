@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
 
-from live_trading.brokers.types import OrderRequest
+from msgspec import structs
+
+from live_trading.brokers.errors import InDoubt
+from live_trading.brokers.in_process import InProcessBroker
+from live_trading.brokers.types import OrderChange, OrderRequest, Placed
 from live_trading.domain.entries import (
     OrderCancelled,
-    OrderModified,
     OrderNotPlaced,
     OrderRejected,
 )
@@ -19,7 +20,6 @@ from live_trading.domain.instrument import Instrument
 from live_trading.domain.values import DoubtfulAction
 from live_trading.orders import facts, order_manager
 from live_trading.orders.order_manager import OrderManager
-from live_trading.recovery.doubts import DoubtResolver
 from live_trading.runtime import SystemIds
 from live_trading.simulation.mutants.base import Apply, put
 
@@ -89,7 +89,7 @@ def sent_again_on_doubt(stack: ExitStack) -> None:
         await doubt(self, orders, action, error)
         if action is DoubtfulAction.PLACE:
             parent = orders[0]
-            renamed = replace(
+            renamed = structs.replace(
                 order_manager._request(parent, _instrument(self, parent), ()),
                 client_order_id=_another(parent.client_order_id),
             )
@@ -121,17 +121,16 @@ def cancel_taken_for_done(stack: ExitStack) -> None:
 
 
 def change_taken_for_done(stack: ExitStack) -> None:
-    """A change that nobody answered, or that was asked for before a crash, is taken for done."""
+    """A change that nobody answered is taken for done."""
+    modify = InProcessBroker.modify
 
-    async def done(self: DoubtResolver, order: Any, found: Any) -> None:
-        if order.doubt is DoubtfulAction.MODIFY:
-            holds = OrderModified(client_order_id=order.client_order_id, stop_price=Decimal(1))
-            await self.orders.live.append(facts.about(order, holds, "x"))
-        else:
-            await found_of(self, order, found)
+    async def done(self: InProcessBroker, client_order_id: str, change: OrderChange) -> Any:
+        try:
+            return await modify(self, client_order_id, change)
+        except InDoubt:
+            return Placed("unknown")
 
-    found_of = DoubtResolver._found
-    put(stack, DoubtResolver, "_found", done)
+    put(stack, InProcessBroker, "modify", done)
 
 
 def random_ids(stack: ExitStack) -> None:

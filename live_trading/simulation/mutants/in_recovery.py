@@ -1,10 +1,11 @@
 """Bugs in protections, exits, recovery and what keeps state."""
 
 from contextlib import ExitStack
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
+
+from msgspec import structs
 
 from live_trading.brokers.types import Placed
 from live_trading.domain.entries import (
@@ -48,7 +49,7 @@ def exit_of_the_whole_quantity(stack: ExitStack) -> None:
 
     async def whole(self: OrderManager, operation: Any, instrument: Any, plan: Any, **rest: Any) -> Any:
         if plan.purpose.reduces_risk and not plan.purpose.is_protection:
-            plan = replace(plan, quantity=Decimal(str(operation.settings["quantity"])) * 2)
+            plan = structs.replace(plan, quantity=Decimal(str(operation.settings["quantity"])) * 2)
         return await place(self, operation, instrument, plan, **rest)
 
     put(stack, OrderManager, "place", whole)

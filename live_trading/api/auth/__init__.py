@@ -1,0 +1,1 @@
+"""Who may do what: users, log-ins, tokens, and the check before every route and socket."""
