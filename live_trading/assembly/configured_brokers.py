@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
+from live_trading.assembly.ibkr import ways_of_use
 from live_trading.assembly.inspection import looking_client_id, refuse_to_send
 from live_trading.assembly.service import BrokerFactory
 from live_trading.brokers.base import BrokerAdapter, SendGuard
@@ -71,16 +72,16 @@ def adapter_of(connection: BrokerConnection, settings: Settings, runtime: Runtim
         "guard": guard,
         "request_timeout": settings.engine.order_timeout_seconds,
     }
-    return make(connection, common)
+    return make(connection, settings, common)
 
 
-def _paper(connection: BrokerConnection, common: dict[str, Any]) -> BrokerAdapter:
+def _paper(connection: BrokerConnection, _: Settings, common: dict[str, Any]) -> BrokerAdapter:
     from live_trading.brokers.paper import PaperBroker
 
     return PaperBroker(connection.config["url"], connection.account_id or "PAPER-1", **common)
 
 
-def _ibkr(connection: BrokerConnection, common: dict[str, Any]) -> BrokerAdapter:
+def _ibkr(connection: BrokerConnection, settings: Settings, common: dict[str, Any]) -> BrokerAdapter:
     from live_trading.brokers.ibkr import IbkrBroker, IbkrOptions
 
     assert connection.host is not None, "it was checked when it was added"
@@ -91,11 +92,12 @@ def _ibkr(connection: BrokerConnection, common: dict[str, Any]) -> BrokerAdapter
         client_id=1 if connection.client_id is None else connection.client_id,
         account=connection.account_id,
         live=connection.account_type is AccountType.LIVE,
+        **ways_of_use(settings.broker.ibkr),
     )
     return IbkrBroker(options, **common)
 
 
-def _oanda(connection: BrokerConnection, common: dict[str, Any]) -> BrokerAdapter:
+def _oanda(connection: BrokerConnection, _: Settings, common: dict[str, Any]) -> BrokerAdapter:
     from live_trading.brokers.oanda import LIVE, PRACTICE, Environment, OandaBroker
 
     is_live = connection.account_type is AccountType.LIVE

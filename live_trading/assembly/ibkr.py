@@ -1,10 +1,11 @@
 """The adapter for Interactive Brokers from the settings: at TWS or IB Gateway, or at the paper exchange's front."""
 
 from datetime import time
+from typing import Any
 
 from live_trading.assembly.exchange import Exchange
 from live_trading.brokers.base import BrokerAdapter, SendGuard
-from live_trading.config import Settings
+from live_trading.config import IbkrSettings, Settings
 from live_trading.domain.errors import InvalidInput
 from live_trading.domain.values import AccountType
 from live_trading.runtime import Runtime
@@ -25,35 +26,31 @@ def check_ibkr(settings: Settings) -> None:
         )
 
 
+def ways_of_use(ibkr: IbkrSettings) -> dict[str, Any]:
+    """What of :class:`IbkrOptions` is the same for every account there: ticks, the nightly restart, rolls, absence."""
+    from live_trading.brokers.ibkr import NightlyRestart, TickSource
+
+    restart = ibkr.nightly_restart
+    return {
+        "ticks": TickSource(ibkr.ticks),
+        "restart": None if restart is None else NightlyRestart(time.fromisoformat(restart), ibkr.restart_timezone),
+        "roll_days": ibkr.roll_days,
+        "absence_seconds": ibkr.absence_seconds,
+    }
+
+
 def make_ibkr(settings: Settings, exchange: Exchange | None, runtime: Runtime, guard: SendGuard) -> BrokerAdapter:
     """One connection."""
-    from live_trading.brokers.ibkr import IbkrBroker, IbkrOptions, NightlyRestart, TickSource
+    from live_trading.brokers.ibkr import IbkrBroker, IbkrOptions
 
     ibkr = settings.broker.ibkr
-    if exchange is not None:
+    if exchange is not None:  # it restarts when it is told to, not at night
         front = exchange.fronts["tws"]
-        options = IbkrOptions(
-            host=str(front["host"]),
-            port=int(front["port"]),
-            client_id=ibkr.client_id,
-            account=exchange.account,
-            ticks=TickSource(ibkr.ticks),
-            roll_days=ibkr.roll_days,
-            absence_seconds=ibkr.absence_seconds,
-        )
+        place = {"host": str(front["host"]), "port": int(front["port"]), "account": exchange.account, "restart": None}
     else:
-        restart = ibkr.nightly_restart
-        options = IbkrOptions(
-            host=ibkr.host,
-            port=ibkr.port,
-            client_id=ibkr.client_id,
-            account=ibkr.account,
-            live=ibkr.account_type is AccountType.LIVE,
-            ticks=TickSource(ibkr.ticks),
-            restart=None if restart is None else NightlyRestart(time.fromisoformat(restart), ibkr.restart_timezone),
-            roll_days=ibkr.roll_days,
-            absence_seconds=ibkr.absence_seconds,
-        )
+        is_live = ibkr.account_type is AccountType.LIVE
+        place = {"host": ibkr.host, "port": ibkr.port, "account": ibkr.account, "live": is_live}
+    options = IbkrOptions(**{**ways_of_use(ibkr), "client_id": ibkr.client_id, **place})
     return IbkrBroker(
         options,
         name=settings.broker.name,

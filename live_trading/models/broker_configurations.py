@@ -144,6 +144,13 @@ class BrokerConnection(BrokerFields):
     confirmed_live: bool = False
 
 
+async def first_live(database: Database) -> str | None:
+    """The name of an active configuration whose account holds real money; None where there is none."""
+    wanted = {"account_type": AccountType.LIVE.value, "is_active": True}
+    found = await database[BROKER_CONFIGURATIONS].find_one(wanted, {"name": 1}, sort=[("name", 1)])
+    return None if found is None else str(found["name"])
+
+
 class BrokerConfigurations:
     """The configurations in one database. Every change says who made it, and is journaled.
 

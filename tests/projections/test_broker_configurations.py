@@ -13,6 +13,7 @@ from live_trading.models.broker_configurations import (
     BrokerConfigurations,
     NewBroker,
     UnknownBroker,
+    first_live,
 )
 from live_trading.models.secret_box import SecretBox
 from live_trading.projections.documents import OPERATIONS
@@ -72,6 +73,17 @@ async def test_live_account_needs_its_number_typed_again(kept: BrokerConfigurati
     assert (await kept.change("real", BrokerChange(is_active=False), "user:anna")).confirmed_live
     with pytest.raises(InvalidInput, match="confirm_live"):
         await kept.change("real", BrokerChange(account_id="001-001-1-002"), "user:anna")
+
+
+async def test_account_with_real_money_is_found_while_it_is_in_use(
+    kept: BrokerConfigurations, database: Database
+) -> None:
+    await kept.add(oanda(), "user:anna")
+    assert await first_live(database) is None
+    await kept.add(live(confirm_live="001-001-1-001"), "user:anna")
+    assert await first_live(database) == "real"
+    await kept.change("real", BrokerChange(is_active=False), "user:anna")
+    assert await first_live(database) is None
 
 
 @pytest.mark.parametrize(
