@@ -1,11 +1,9 @@
 """The adapter for Interactive Brokers from the settings: at TWS or IB Gateway, or at the paper exchange's front."""
 
-from datetime import time
-from typing import Any
-
 from live_trading.assembly.exchange import Exchange
 from live_trading.brokers.base import BrokerAdapter, SendGuard
-from live_trading.config import IbkrSettings, Settings
+from live_trading.brokers.configured import ways_of_use
+from live_trading.config import Settings
 from live_trading.domain.errors import InvalidInput
 from live_trading.domain.values import AccountType
 from live_trading.runtime import Runtime
@@ -24,19 +22,6 @@ def check_ibkr(settings: Settings) -> None:
             f"account {ibkr.account} holds real money and is not confirmed",
             "Give the account's number here too, or set account_type to PAPER",
         )
-
-
-def ways_of_use(ibkr: IbkrSettings) -> dict[str, Any]:
-    """What of :class:`IbkrOptions` is the same for every account there: ticks, the nightly restart, rolls, absence."""
-    from live_trading.brokers.ibkr import NightlyRestart, TickSource
-
-    restart = ibkr.nightly_restart
-    return {
-        "ticks": TickSource(ibkr.ticks),
-        "restart": None if restart is None else NightlyRestart(time.fromisoformat(restart), ibkr.restart_timezone),
-        "roll_days": ibkr.roll_days,
-        "absence_seconds": ibkr.absence_seconds,
-    }
 
 
 def make_ibkr(settings: Settings, exchange: Exchange | None, runtime: Runtime, guard: SendGuard) -> BrokerAdapter:
