@@ -139,7 +139,7 @@ describe('the web pages on the real stack', () => {
 
   it('the_time_slider_shows_the_state_as_it_was_entry_by_entry', async () => {
     await page.goto(`${stack.address}/journal`);
-    await page.getByText(/^Verified/).waitFor();
+    await page.getByText(/Verified, entries/).waitFor();
     await button('Travel in time').click();
     const at = () => page.getByTestId('state-at').getAttribute('data-at');
     await button('First entry').click();

@@ -45,7 +45,7 @@ const scenes: readonly Scene[] = [
     ready: (page) => page.getByText('Fixed at its creation').waitFor(),
   },
   { name: 'create', path: () => '/create', ready: (page) => page.getByRole('radio', { name: /EUR-USD/ }).waitFor() },
-  { name: 'journal', path: () => '/journal', ready: (page) => page.getByText(/^Verified/).waitFor() },
+  { name: 'journal', path: () => '/journal', ready: (page) => page.getByText(/Verified, entries/).waitFor() },
   { name: 'time-travel', path: () => '/journal?at=12', ready: (page) => page.getByTestId('state-at').waitFor() },
   { name: 'recovery', path: () => '/recovery', ready: (page) => page.getByText('After a crash').first().waitFor() },
   { name: 'backtest', path: () => '/backtest', ready: heading('Backtest') },
