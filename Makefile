@@ -1,6 +1,6 @@
 # Every target sets up what it needs in .venv first; a second run finds it done.
 .DEFAULT_GOAL := help
-.PHONY: help setup web web-dev web-types test-web test-components test-browser screenshots run test simulate-nightly test-crash-full chaos chaos-nightly api-nightly check bench lock format clean
+.PHONY: help setup web web-dev web-types test-web test-components test-browser test-browser-full screenshots run test simulate-nightly test-crash-full chaos chaos-nightly api-nightly check bench lock format clean
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 export PYTHON
@@ -28,15 +28,20 @@ run: setup web ## start the engine; BROKER=ibkr or oanda in that protocol; ARGS=
 test: setup ## run every test; with ARGS="…" only what they tell pytest
 	@$(if $(ARGS),$(PY) -m pytest $(ARGS),scripts/test.sh)
 
-test-web: test-components test-browser ## the web pages' tests alone
+test-web: test-components test-browser-full ## the web pages' tests alone
 
 test-components: ## the web pages' components and live data, in jsdom
 	@scripts/setup_web.sh modules
 	@cd frontend && npx --no-install vitest run --project unit
 
-test-browser: setup ## the web pages in Chromium against the real stack
+test-browser: setup ## in Chromium on the real stack: from the wizard to a trade by hand, its stop moved, paused, resumed
 	@scripts/setup_web.sh browser
-	@cd frontend && npx --no-install vitest run --project e2e --bail 1
+	@cd frontend && npx --no-install vitest run --project e2e --bail 1 e2e/flow.e2e.ts \
+		-t 'a_new_user|a_trade_by_hand|a_stop_is_moved|an_operation_is_paused'
+
+test-browser-full: setup ## the whole of it: every page with axe, an engine that is killed, what the pages cost
+	@scripts/setup_web.sh browser
+	@cd frontend && npx --no-install vitest run --project e2e
 
 screenshots: setup ## take the pictures in docs/ui anew
 	@scripts/setup_web.sh browser

@@ -28,7 +28,7 @@ export default mergeConfig(
             include: ['e2e/**/*.e2e.ts'],
             fileParallelism: false,
             testTimeout: 120_000,
-            hookTimeout: 180_000,
+            hookTimeout: 300_000,
           },
         },
       ],

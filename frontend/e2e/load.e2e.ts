@@ -42,7 +42,8 @@ describe('what the pages cost', () => {
   };
 
   beforeAll(async () => {
-    [browser] = await Promise.all([openBrowser(), stack.start()]);
+    browser = await openBrowser();
+    await stack.start();
     let api = await Api.logIn(stack.address, 'admin', stack.firstPassword);
     await api.call('PUT', '/api/users/admin', { password: PASSWORD });
     api = await Api.logIn(stack.address, 'admin', PASSWORD);
@@ -66,8 +67,7 @@ describe('what the pages cost', () => {
     });
   });
   afterAll(async () => {
-    await browser.close();
-    await stack.stop();
+    await Promise.allSettled([browser.close(), stack.stop()]);
   });
 
   it('the_dashboards_first_load_is_within_300_kb_of_gzipped_javascript', async () => {

@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** Machines are slow and loaded: a condition may take so long, in milliseconds. */
 export const PATIENCE = 60_000;
+/** Everything is started anew: a database, an exchange, an engine. */
+const START_PATIENCE = 180_000;
 export const PASSWORD = 'correct horse battery';
 
 /** `live-trading run`: embedded MongoDB, paper exchange, engine and interface, in a directory of its own. */
@@ -43,18 +45,26 @@ export class Stack {
     this.child.stderr?.on('data', (chunk: Buffer) => {
       this.said = (this.said + chunk.toString()).slice(-200_000);
     });
-    await until(() => {
-      const ended = this.child?.exitCode ?? null;
-      if (ended !== null) throw new Error(`the program ended:\n${this.said.slice(-3000)}`);
-      this.address = /interface is at (http:\S+)/.exec(this.said)?.[1] ?? '';
-      this.firstPassword ||= /the password (\S+)/.exec(this.said)?.[1] ?? '';
-      return this.address !== '';
-    }, 'the interface to be there');
+    await until(
+      () => {
+        const ended = this.child?.exitCode ?? null;
+        if (ended !== null) throw new Error(`the program ended:\n${this.said.slice(-3000)}`);
+        this.address = /interface is at (http:\S+)/.exec(this.said)?.[1] ?? '';
+        this.firstPassword ||= /the password (\S+)/.exec(this.said)?.[1] ?? '';
+        return this.address !== '';
+      },
+      'the interface to be there',
+      START_PATIENCE,
+    );
     this.port = Number(new URL(this.address).port);
-    await until(async () => {
-      const health = (await (await fetch(`${this.address}/api/health`)).json()) as { trading: boolean };
-      return health.trading;
-    }, 'the engine to hold the journal');
+    await until(
+      async () => {
+        const health = (await (await fetch(`${this.address}/api/health`)).json()) as { trading: boolean };
+        return health.trading;
+      },
+      'the engine to hold the journal',
+      START_PATIENCE,
+    );
   }
 
   /** SIGKILL: it ends where it stands. Its mongod and paper exchange are children with lives of their own. */

@@ -77,6 +77,27 @@ describe('a dangerous action', () => {
     expect(keys[0]).toBe(keys[1]);
   });
 
+  it('that_was_refused_is_asked_anew_under_another_key', async () => {
+    const keys: string[] = [];
+    const refusal = new Problem({
+      status: 409,
+      code: 'STALE_DATA',
+      title: 'Conflict',
+      detail: 'the last tick is 6.2 s old',
+    });
+    const run = ({ key }: { key: string }) => {
+      keys.push(key);
+      return keys.length === 1 ? Promise.reject(refusal) : Promise.resolve({ state: 'done' as const });
+    };
+    show(confirm({ run }));
+    const user = userEvent.setup();
+    await user.click(await screen.findByRole('button', { name: 'Close position' }));
+    expect(await screen.findByRole('alert')).toHaveTextContent('Stale data');
+    await user.click(screen.getByRole('button', { name: 'Close position' }));
+    await waitFor(() => expect(keys).toHaveLength(2));
+    expect(keys[0]).not.toBe(keys[1]);
+  });
+
   it('shows_the_gatekeepers_refusal_in_words_where_it_was_asked', async () => {
     const refusal = new Problem({
       status: 409,

@@ -18,6 +18,7 @@ from live_trading.runtime import Runtime
 _log = structlog.get_logger(__name__)
 
 _GRACE_SECONDS = 3
+_SEND_BUFFER = 128 * 1024
 
 
 class Server(uvicorn.Server):
@@ -36,6 +37,7 @@ def server_config(app: Any, host: str, port: int) -> uvicorn.Config:
         port=port,
         ws="websockets-sansio",
         ws_max_size=4096,
+        ws_per_message_deflate=False,  # it would be done anew for every client
         ws_ping_interval=20.0,
         ws_ping_timeout=20.0,
         loop="none",
@@ -57,6 +59,8 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # What is accepted has it too: a client that does not read costs so much of the system's memory, not megabytes.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
     try:
         sock.bind((host, port))
     except OSError as error:

@@ -35,9 +35,13 @@ class BacktestExchange(SimulatedExchange):
         self._step()
 
     def on_time(self, time_ns: int) -> None:
-        """The market's time goes on."""
-        self.engine.advance(time_ns)
-        self._step()
+        """The market's time goes on. Nearly always nothing waits for it, and then nothing can follow from it."""
+        engine = self.engine
+        if engine.waits_for_time:
+            engine.advance(time_ns)
+            self._step()
+        elif time_ns > engine.now_ns:
+            engine.now_ns = time_ns
 
     def working(self, symbol: str) -> list[Order]:
         """Orders that may trade at a price the market may come to."""

@@ -67,9 +67,9 @@ class BacktestJournal(JournalWriter):
     def _number(self, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
         numbered: list[Entry] = []
         documents: list[bytes] = []
-        timestamp, head = self._clock.now(), self._head
+        timestamp, (number, previous_hash, _) = self._clock.now(), self._head
         for draft in drafts:
-            number = head.sequence_number + 1
+            number += 1
             correlation_id, causation_id = _chain(draft, number, numbered)
             operation_id, data = draft.operation_id, draft.data
             entry, document = self._codec.encode(
@@ -81,12 +81,13 @@ class BacktestJournal(JournalWriter):
                 actor=draft.actor,
                 correlation_id=correlation_id,
                 causation_id=causation_id,
-                previous_hash=head.hash,
+                previous_hash=previous_hash,
             )
             numbered.append(entry)
             documents.append(document)
-            head = Head(number, entry.hash, timestamp)
-        self._head = head
+            previous_hash = entry.hash
+        if numbered:
+            self._head = Head(number, previous_hash, timestamp)
         if self._keep_documents:
             self.documents.extend(documents)
         return tuple(numbered)

@@ -1,13 +1,17 @@
 """``recover --plan`` and ``reconcile``: the journal beside the broker, nothing changed."""
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from live_trading.assembly import open_exchange
-from live_trading.assembly.configured_brokers import broker_configurations, configured_to_look_at
+from live_trading.assembly.configured_brokers import broker_configurations
 from live_trading.assembly.inspection import broker_to_look_at, compare_with_broker, plan_recovery
+from live_trading.brokers.base import BrokerAdapter
+from live_trading.brokers.configured import configured_to_look_at
 from live_trading.cli.access import Access, opened
 from live_trading.cli.exits import Exit
 from live_trading.cli.shell import Answer, BrokerOption, Shell
@@ -17,11 +21,16 @@ from live_trading.models.presence import engine_presence
 from live_trading.recovery.comparison import Comparison
 from live_trading.recovery.plan import RecoveryPlan, plan_fields
 
+Configured = Annotated[
+    str | None, typer.Option("--configured", metavar="NAME", help="At this configured broker instead")
+]
+
 
 async def recover(
     shell: Shell,
     plan: Annotated[bool, typer.Option("--plan", help="Print what would be done, and do nothing")] = False,
     broker: BrokerOption = None,
+    configured: Configured = None,
 ) -> Answer:
     """Show what recovery would do if the engine started now. It writes nothing and sends nothing.
 
@@ -32,10 +41,9 @@ async def recover(
             "--plan", "is missing", "Recovery is done by the engine's start; --plan shows what it would do"
         )
     shell.trade_at(broker)
-    async with opened(shell) as access, open_exchange(access.settings, access.runtime, still=True) as exchange:
+    async with opened(shell) as access:
         presence = await engine_presence(access.database, access.settings.engine.id, access.runtime.clock)
-        connection = broker_to_look_at(access.settings, exchange, access.runtime)
-        try:
+        async with looked_at(access, configured) as connection:
             made = await plan_recovery(
                 access.reader,
                 access.snapshots,
@@ -43,8 +51,6 @@ async def recover(
                 access.runtime.clock,
                 access.settings.engine.price_patience_seconds,
             )
-        finally:
-            await connection.close()
     data = {"engine": presence.text, "engine_alive": presence.alive, **plan_fields(made)}
 
     def show(console: Console) -> None:
@@ -91,40 +97,36 @@ def _show_plan(console: Console, plan: RecoveryPlan, data: dict[str, Any]) -> No
         console.print("[green]Nothing to do:[/] it would connect, find everything equal, and go on.")
 
 
-async def reconcile(
-    shell: Shell,
-    broker: BrokerOption = None,
-    configured: Annotated[
-        str | None, typer.Option("--configured", metavar="NAME", help="With this configured broker instead")
-    ] = None,
-) -> Answer:
+async def reconcile(shell: Shell, broker: BrokerOption = None, configured: Configured = None) -> Answer:
     """Compare the journal with the exchange: every fill, working order and position. Exit code 1: not equal."""
     shell.trade_at(broker)
     async with opened(shell) as access:
-        result = await (compared(access) if configured is None else compared_with(access, configured))
+        result = await compared(access, configured)
     data = comparison_fields(result)
     return Answer(data, lambda console: show_comparison(console, result), Exit.OK if result.is_equal else Exit.FAILED)
 
 
-async def compared(access: Access) -> Comparison:
-    """The comparison with the exchange of the data directory."""
-    async with open_exchange(access.settings, access.runtime, still=True) as exchange:
-        connection = broker_to_look_at(access.settings, exchange, access.runtime)
+@asynccontextmanager
+async def looked_at(access: Access, configured: str | None) -> AsyncIterator[BrokerAdapter]:
+    """A connection that only looks: to the settings' broker, or to the configured one of that name."""
+    settings, runtime = access.settings, access.runtime
+    async with AsyncExitStack() as stack:
+        if configured is not None:
+            found = await broker_configurations(settings, access.database, runtime).connection(configured)
+            connection = configured_to_look_at(found, settings, runtime)
+        else:
+            exchange = await stack.enter_async_context(open_exchange(settings, runtime, still=True))
+            connection = broker_to_look_at(settings, exchange, runtime)
         try:
-            return await compare_with_broker(access.reader, connection, access.runtime.clock)
+            yield connection
         finally:
             await connection.close()
 
 
-async def compared_with(access: Access, name: str) -> Comparison:
-    """The comparison with a broker that people have configured."""
-    store = broker_configurations(access.settings, access.database, access.runtime)
-    found = await store.connection(name)
-    connection = configured_to_look_at(found, access.settings, access.runtime)
-    try:
+async def compared(access: Access, configured: str | None = None) -> Comparison:
+    """The comparison with the exchange of the data directory, or with a configured broker."""
+    async with looked_at(access, configured) as connection:
         return await compare_with_broker(access.reader, connection, access.runtime.clock)
-    finally:
-        await connection.close()
 
 
 def comparison_fields(result: Comparison) -> dict[str, Any]:

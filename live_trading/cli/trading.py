@@ -170,7 +170,7 @@ async def resolve_discrepancy(
         typer.Option("--as", help="ignore: it is somebody else's; adopt: an operation's; flatten: adopt it and close"),
     ],
     note: Annotated[str, typer.Option("--note", help="Why")] = "",
-    broker: Annotated[str, typer.Option(help="At which broker")] = "paper",
+    broker: Annotated[str | None, typer.Option(help="At which broker; that of the settings if not given")] = None,
     operation: Annotated[str | None, typer.Option(help="Whose it is, where several operations trade it")] = None,
     price: Annotated[
         str | None, typer.Option(help="What it is booked at; the market's last price if not given")
@@ -180,7 +180,12 @@ async def resolve_discrepancy(
 ) -> Answer:
     """Say what a difference is, so that the operations held for it can go on."""
     given = {"operation_id": operation, "price": price}
-    arguments = {"broker": broker, "symbol": symbol, "resolution": resolution.value, "note": note}
+    arguments = {
+        "broker": broker or shell.settings.broker.name,
+        "symbol": symbol,
+        "resolution": resolution.value,
+        "note": note,
+    }
     arguments |= {name: value for name, value in given.items() if value is not None}
     return await _ask(shell, "resolve_discrepancy", arguments, wait, key)
 

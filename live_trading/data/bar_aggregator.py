@@ -238,14 +238,19 @@ class BarAggregator:
         Bars come in order, of one size, which must fit into the smallest one asked for; of quotes they have bid and
         ask. Do not mix them with ticks. Raises :class:`InvalidInput` for a size that does not fit.
         """
-        if self._base.length_ns % bar.bar_size.nanoseconds:
+        base, bar_size = self._base, bar.bar_size
+        if bar_size is not self._only_size and base.length_ns % bar_size.nanoseconds:
             names = ", ".join(f'"{size.value}"' for size in self.bar_sizes)
-            problem = f'{names} cannot be made of bars of "{bar.bar_size.value}"'
+            problem = f'{names} cannot be made of bars of "{bar_size.value}"'
             raise InvalidInput("bar_sizes", problem, "Use multiples of the recorded size")
         start_ns, end_ns = bar.start_ns, bar.end_ns
-        is_whole = bar.bar_size is self._only_size and end_ns == start_ns + self._base.length_ns
+        is_whole = bar_size is self._only_size and end_ns == start_ns + base.length_ns
         if is_whole and start_ns >= self._whole_from_ns and end_ns <= self._whole_until_ns and not self._open:
             # What nearly every bar is: the one asked for, whole, in the session of the one before it.
+            if base.last_end_ns == start_ns >= self._complete_from_ns:  # and follows it at once: nothing is missing
+                self._told_ns = base.last_end_ns = end_ns
+                base.last, base.deaf = bar, False
+                return [bar]
             return self._give_out_whole(bar, end_ns, [])
         closed = list(self.advance(start_ns))
         if not self._whole_from_ns <= start_ns < end_ns <= self._whole_until_ns:
@@ -256,7 +261,7 @@ class BarAggregator:
                 return closed
             self._whole_from_ns, self._whole_until_ns = around[0][0], min(around[0][1], day.close_ns)
             end_ns = min(end_ns, day.close_ns)
-        if bar.bar_size is self._only_size and end_ns == start_ns + self._base.length_ns:
+        if bar_size is self._only_size and end_ns == start_ns + base.length_ns:
             return self._give_out_whole(bar, end_ns, closed)
         if self._open:
             self._open[0].append(_Span.of(bar, start_ns, end_ns))

@@ -76,10 +76,16 @@ class _Shared:
 
     aggregator: BarAggregator
     subscriptions: list[Subscription] = field(default_factory=list)
+    hearers: tuple[Callable[[list[Bar]], None], ...] = ()
+    """What the subscriptions want called: looked up once and not with every bar."""
+
+    def subscriptions_changed(self) -> None:
+        """Call it after every change of ``subscriptions``."""
+        self.hearers = tuple(each.on_bars for each in self.subscriptions)
 
     def tell_bars(self, bars: Sequence[Bar]) -> None:
         """Give closed bars out."""
-        _tell([each.on_bars for each in self.subscriptions], bars if type(bars) is list else list(bars))
+        _tell(self.hearers, bars if type(bars) is list else list(bars))
 
 
 @dataclass(slots=True)
@@ -178,6 +184,7 @@ class MarketData:
                 shared = symbol.shared[sizes] = self._new_shared(symbol, sizes)
                 symbol.shares_changed()
             shared.subscriptions.append(subscription)
+            shared.subscriptions_changed()
         return subscription
 
     def _new_shared(self, symbol: _SymbolFeed, sizes: frozenset[BarSize]) -> _Shared:
@@ -222,6 +229,7 @@ class MarketData:
             if symbol is None or shared is None or subscription not in shared.subscriptions:
                 return
             shared.subscriptions.remove(subscription)
+            shared.subscriptions_changed()
             if not shared.subscriptions:
                 del symbol.shared[subscription.bar_sizes]
                 symbol.shares_changed()

@@ -34,7 +34,7 @@ from live_trading.domain.values import (
     Side,
 )
 from live_trading.engine.context import EngineContext
-from live_trading.engine.moves import settle_moves
+from live_trading.engine.moves import Resending, settle_moves
 from live_trading.orders.order_manager import OrderPlan, protection_set
 from live_trading.orders.protections import Protection, given_purposes, last_price, last_protection, protection_prices
 from live_trading.orders.trailing import trailing_distance
@@ -70,6 +70,7 @@ class Convergence:
         self._failed_exits = 0
         self._retry_at = 0.0
         self._orphaned_since: float | None = None
+        self._resending = Resending(context.runtime.clock)
         self._tries = 0
         self._tried_at = 0.0
         self._tried_for: int | None = None
@@ -83,7 +84,7 @@ class Convergence:
             return
         await self._runner.watch.act()
         if operation.moves and self._context.trading:
-            await settle_moves(self._context, operation)
+            await settle_moves(self._context, operation, self._resending)
         ledger = self._context.live.ledger
         working, discrepancies = ledger.working_orders(operation), ledger.state.discrepancies
         if not (working or discrepancies or operation.position) and operation.status is not OperationStatus.CLOSING:

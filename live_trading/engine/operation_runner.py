@@ -91,6 +91,7 @@ class OperationRunner:
         self.settings = OperationSettings.model_validate(operation.settings)
         self.instrument = Instrument.model_validate(operation.instrument)
         self._context = context
+        self._operations = context.live.ledger.state.operations
         self._settings_of = operation.settings
         self._adapter: StrategyAdapter | None = None
         self._atr = Atr(_ATR_PERIOD)
@@ -113,7 +114,7 @@ class OperationRunner:
     @property
     def operation(self) -> Operation:
         """The operation as the ledger has it now."""
-        return self._context.live.ledger.state.operations[self.number]
+        return self._operations[self.number]
 
     @property
     def atr(self) -> Decimal | None:
@@ -149,9 +150,10 @@ class OperationRunner:
         task is woken for it.
         """
         # Of bars that end together the primary one comes last: the strategy then sees the others, which are closed too.
+        context = self._context
         ordered = bars if len(bars) == 1 else in_order(bars, self.settings.primary_bar_size)
-        latency = self._context.latency
-        closed_at = 0.0 if latency is None else self._context.runtime.clock.monotonic()
+        latency = context.latency
+        closed_at = 0.0 if latency is None else context.runtime.clock.monotonic()
         taken = 0
         if self._supply.is_joining and len(joined := self._supply.joined(ordered)) > len(ordered):
             self._bars.extend(joined)
@@ -163,7 +165,7 @@ class OperationRunner:
                 if answer is not None:
                     self._answers.append(answer)
                     break
-            if self._context.config.keeps_bars:
+            if context.config.keeps_bars:
                 self._unstored += ordered[:taken]
         if taken < len(ordered):
             self._bars.extend(ordered[taken:])
@@ -171,7 +173,7 @@ class OperationRunner:
             self._wake.ring()
         elif self._unstored and not self._asked_for_turn:
             self._asked_for_turn = True
-            self._context.turns.ask(self._take_turn)
+            context.turns.ask(self._take_turn)
         if latency is not None:
             self._follow(latency, ordered, closed_at)
 
@@ -203,7 +205,7 @@ class OperationRunner:
             and not self._bars
             and self._convergence.rests
             and type(self._adapter) is LiveStrategyAdapter
-            and self.operation.settings is self._settings_of
+            and self._operations[self.number].settings is self._settings_of
         )
 
     async def do(self, job: Job) -> Any:
@@ -390,10 +392,7 @@ class OperationRunner:
     def _begin_atr(self, bars: Bars) -> None:
         self._atr = Atr(_ATR_PERIOD)
         for bar in bars.get(self.settings.primary_bar_size, ()):
-            self._take_atr(bar)
-
-    def _take_atr(self, bar: Bar) -> None:
-        self._atr.take(float(bar.high), float(bar.low), float(bar.close))
+            self._atr.take(float(bar.high), float(bar.low), float(bar.close))
 
     async def _release(self) -> None:
         self.watch.end()
@@ -439,7 +438,7 @@ class OperationRunner:
 
     @property
     def _held(self) -> StrategyPosition:
-        position = self.operation.position
+        position = self._operations[self.number].position
         return FLAT if position is None else StrategyPosition(position.quantity, position.entry_price)
 
     def _take(self, bar: Bar) -> bool:
@@ -447,7 +446,7 @@ class OperationRunner:
         settings = self.settings
         if bar.bar_size is not settings.primary_bar_size or bar.symbol != self.instrument.symbol:
             return False
-        self._take_atr(bar)
+        self._atr.take(float(bar.high), float(bar.low), float(bar.close))
         is_trailing = settings.stop_loss_type is StopLossType.TRAILING
         return is_trailing and self.operation.position is not None and not bar.filled
 

@@ -32,7 +32,7 @@ from live_trading.journal.envelope import canonical_bytes
 from live_trading.journal.envelope_reader import DATA, Row, read_envelopes
 from live_trading.journal.errors import ChainBroken, Damaged, EntryTooLarge, GapDetected, UnknownEntry
 from live_trading.journal.facts_reader import reader_of
-from live_trading.journal.facts_writer import writer_of
+from live_trading.journal.facts_writer import NotFlat, writer_of
 from live_trading.journal.shapes import dump, has_models, has_open_values, nulls_that_matter, plain
 
 MAX_ENTRY_BYTES: Final = 256 * 1024
@@ -114,10 +114,14 @@ class EntryCodec:
         kind = type(data)
         action_type, action_version = kind.ACTION_TYPE, kind.ACTION_VERSION
         write = self._writers.get(kind)
+        encoded: bytes | None = None
         try:
             if write is not None:
-                encoded = write(data.__dict__)
-            else:
+                try:  # noqa: SIM105 - this is done for every entry, and costs nothing where nothing is raised
+                    encoded = write(data.__dict__)
+                except NotFlat:
+                    pass
+            if encoded is None:
                 facts = self._facts(data)
                 encoded = bson.encode(facts, codec_options=OPTIONS)
                 if kind in self._open:

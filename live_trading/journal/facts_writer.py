@@ -43,6 +43,44 @@ def _string(value: str) -> bytes:
     return _LENGTHS[len(text)] + text + b"\x00"
 
 
+class NotFlat(Exception):  # noqa: N818 - it says what the value is not
+    """An open dictionary holds something that only :func:`live_trading.journal.shapes.plain` knows what to make of."""
+
+
+_float64: Final = Struct("<d").pack
+
+
+@lru_cache(maxsize=1024)
+def _key(element: int, key: str) -> bytes:
+    if key.startswith("$") or "\x00" in key:
+        raise NotFlat
+    return _header(element, key)
+
+
+def _flat_document(values: dict[str, Any]) -> bytes:
+    """An open dictionary of the values strategies look at: texts, floats, decimals, yes and no, nothing. They are plain
+    already, so what is read back is what is there. Raises :class:`NotFlat` for any other."""
+    parts: list[bytes] = []
+    for key, value in values.items():
+        kind = type(value)
+        if type(key) is not str:
+            raise NotFlat
+        if kind is float:
+            parts += (_key(0x01, key), _float64(value))
+        elif kind is str:
+            parts += (_key(0x02, key), _string(value))
+        elif kind is Decimal:
+            parts += (_key(0x13, key), bid_bytes(str(value)))
+        elif kind is bool:
+            parts += (_key(0x08, key), b"\x01" if value else b"\x00")
+        elif value is None:
+            parts.append(_key(_NULL, key))
+        else:
+            raise NotFlat
+    body = b"".join(parts)
+    return _int32(len(body) + 5) + body + b"\x00"
+
+
 class _Way(NamedTuple):
     """How a kind of value is written: the element's type, and the expression for the bytes of a value ``{v}``."""
 
@@ -56,13 +94,21 @@ _WAYS: Final = {
     datetime: _Way(0x09, "date_bytes({v})"),
     bool: _Way(0x08, "b'\\x01' if {v} else b'\\x00'"),
 }
-_SCOPE: Final = {"int32": _int32, "lengths": _LENGTHS, "bid_bytes": bid_bytes, "date_bytes": date_bytes}
+_OPEN: Final = _Way(0x03, "flat_document({v})")
+_SCOPE: Final = {
+    "int32": _int32,
+    "lengths": _LENGTHS,
+    "bid_bytes": bid_bytes,
+    "date_bytes": date_bytes,
+    "flat_document": _flat_document,
+}
 _TEXT: Final = "lengths[len(v := {v}.encode())], v, b'\\x00'"  # the same in parts, which are joined anyway
 
 
 @lru_cache(maxsize=256)  # every engine that starts asks for it
 def writer_of(kind: type[EntryData]) -> Write | None:
-    """What writes ``kind``'s facts; None when a field is of a shape that only the driver's encoder knows."""
+    """What writes ``kind``'s facts; None when a field is of a shape that only the driver's encoder knows. Of facts with
+    an open dictionary it raises :class:`NotFlat` where those do too."""
     keep = nulls_that_matter(kind)
     scope: dict[str, Any] = dict(_SCOPE)
     parts: list[str] = []
@@ -96,6 +142,8 @@ def _header(element: int, name: str) -> bytes:
 def _way_of(kinds: list[Any], scope: dict[str, Any], words: str) -> _Way | None:
     if len(kinds) == 1 and kinds[0] in _WAYS:
         return _WAYS[kinds[0]]
+    if kinds == [dict[str, Any]]:
+        return _OPEN
     if not kinds or not all(_words(kind) for kind in kinds):
         return None
     scope[words] = {word: _string(word) for kind in kinds for word in _words(kind)}

@@ -416,6 +416,9 @@ class OrderManager:
         order = facts.find(self.live.ledger, self.broker.name, update.client_order_id, update.broker_order_id)
         if order is not None and update.filled_quantity > order.filled_quantity:
             await self.catch_up_executions()
+        ledger, name = self.live.ledger, self.broker.name
+        if not self._facts.locked() and not facts.from_order(ledger, name, update, exactly=exactly):
+            return False  # no fact is on its way that could change what is news, and this is none: most updates are not
         async with self._facts:
             drafts = facts.from_order(self.live.ledger, self.broker.name, update, exactly=exactly)
             if drafts:

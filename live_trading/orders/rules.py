@@ -11,6 +11,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
+
 from live_trading.domain.entries import KillSwitchTripped
 from live_trading.domain.instrument import Instrument
 from live_trading.domain.values import OperationStatus, OrderPurpose, OrderType, Side
@@ -42,8 +44,7 @@ class Limits:
     slippage_protection_pct: Decimal = Decimal("0.005")
 
 
-@dataclass(frozen=True, slots=True)
-class Entering:
+class Entering(msgspec.Struct, frozen=True):
     """What is asked for: an order that adds risk."""
 
     operation: Operation
@@ -55,8 +56,7 @@ class Entering:
     stop_price: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(msgspec.Struct, frozen=True):
     """What the rules look at besides the ledger."""
 
     now: datetime
@@ -65,7 +65,7 @@ class Situation:
     last_price: Decimal | None
     data_stale: bool
     data_age: float | None
-    prices: Mapping[int, Decimal] = field(default_factory=dict)
+    prices: Mapping[int, Decimal] = msgspec.field(default_factory=dict)
     """Last prices by operation number."""
 
 
@@ -183,8 +183,10 @@ class MaxPositionSize(Rule):
 
     def refusal(self, keeper: "Gatekeeper", entering: Entering, situation: Situation) -> Refusal | None:
         limit = keeper.limits.max_position_size
+        if limit is None:
+            return None
         size = abs(entering.operation.quantity + entering.quantity * entering.side.sign)
-        if limit is None or size <= limit:
+        if size <= limit:
             return None
         detail = f"the position would be {size:f} units; at most {limit:f} are allowed"
         return Refusal(self.code, detail, {"size": str(size), "limit": str(limit)})
@@ -198,8 +200,10 @@ class MaxOrderNotional(Rule):
 
     def refusal(self, keeper: "Gatekeeper", entering: Entering, situation: Situation) -> Refusal | None:
         limit = keeper.limits.max_order_notional
+        if limit is None:
+            return None
         value = notional(entering, situation)
-        if limit is None or value <= limit:
+        if value <= limit:
             return None
         detail = f"the order is worth {value:f} {entering.instrument.currency}; at most {limit:f} is allowed"
         return Refusal(self.code, detail, {"value": str(value), "limit": str(limit)})
@@ -217,6 +221,8 @@ class MaxExposure(Rule):
 
     def refusal(self, keeper: "Gatekeeper", entering: Entering, situation: Situation) -> Refusal | None:
         limits = keeper.limits
+        if limits.max_operation_exposure is limits.max_account_exposure is limits.max_total_exposure is None:
+            return None
         adding = notional(entering, situation)
         scopes: list[tuple[str, Decimal | None, Callable[[Operation], bool]]] = [
             ("operation", limits.max_operation_exposure, lambda other: other is entering.operation),

@@ -68,11 +68,13 @@ def doubtful_orders(ledger: Ledger, broker: str) -> list[Order]:
     ]
 
 
-def open_operations(ledger: Ledger) -> list[Operation]:
-    """The operations a crash policy applies to: they hold something and nothing has been decided about it."""
+def open_operations(ledger: Ledger, broker: str) -> list[Operation]:
+    """The broker's operations that a crash policy applies to: they hold something and nothing has been decided about
+    it."""
     return [
         operation
         for operation in ledger.state.operations.values()
+        if operation.broker == broker
         if operation.quantity and operation.exit_intent is None and operation.status is not OperationStatus.CLOSED
     ]
 
@@ -93,10 +95,11 @@ def make_plan(
     plan.standing_intents = [
         operation
         for operation in ledger.state.operations.values()
+        if operation.broker == broker
         if operation.exit_intent is not None or operation.status is OperationStatus.CLOSING
     ]
     if plan.after_crash:
-        for operation in open_operations(ledger):
+        for operation in open_operations(ledger, broker):
             settings = OperationSettings.model_validate(operation.settings)
             plan.decisions.append((operation, decide(operation, settings, prices.get(operation.symbol))))
     return plan

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
+import msgspec
 from pydantic import BaseModel, ConfigDict
 
 from live_trading.data.indicators import IndicatorSpec
@@ -57,8 +58,7 @@ class Signal:
     stop_price: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StrategyPosition:
+class StrategyPosition(msgspec.Struct, frozen=True):
     """What the operation holds: signed quantity (negative: short) and average entry price."""
 
     quantity: Decimal = Decimal(0)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from live_trading.domain.instrument import Instrument
 from live_trading.domain.values import AssetClass, OperationStatus, OrderType, PositionType, Side
@@ -76,7 +77,7 @@ def keeper_of(limits: Limits, *operations: Operation) -> Gatekeeper:
 
 
 def entering(made: Operation, quantity: int = 1, **changes: object) -> Entering:
-    return replace(Entering(made, INSTRUMENT, Side.BUY, OrderType.MARKET, Decimal(quantity)), **changes)  # type: ignore[arg-type]
+    return structs.replace(Entering(made, INSTRUMENT, Side.BUY, OrderType.MARKET, Decimal(quantity)), **changes)
 
 
 def rule_of(refusal: Refusal | None) -> str | None:
@@ -110,7 +111,7 @@ def test_whatever_is_wrong_at_once_the_first_rule_in_order_refuses_and_nothing_e
     loser.currency = "CHF"
     limits, situation = NO_LIMITS, SITUATION
     for code in wrong:
-        limits, situation = replace(limits, **BROKEN[code][0]), replace(situation, **BROKEN[code][1])
+        limits, situation = replace(limits, **BROKEN[code][0]), structs.replace(situation, **BROKEN[code][1])
     keeper = keeper_of(limits, made, loser)
     if "OPERATION_NOT_ACTIVE" in wrong:
         made.status = OperationStatus.PAUSED
@@ -158,7 +159,7 @@ def test_operations_that_are_not_active_do_not_enter(status: OperationStatus) ->
 )
 def test_circumstances_refuse(changes: dict[str, object], rule: str) -> None:
     made = operation()
-    situation = replace(SITUATION, **changes)  # type: ignore[arg-type]
+    situation = structs.replace(SITUATION, **changes)
     assert rule_of(keeper_of(NO_LIMITS, made).check(entering(made), situation)) == rule
 
 
@@ -166,7 +167,7 @@ def test_a_tripped_kill_switch_refuses_whatever_else_holds() -> None:
     made = operation()
     keeper = keeper_of(NO_LIMITS, made)
     keeper.ledger.state.kill_switch = KillSwitch(7, NOW, "enough", "user:ann")
-    refusal = keeper.check(entering(made), replace(SITUATION, market_open=False))
+    refusal = keeper.check(entering(made), structs.replace(SITUATION, market_open=False))
     assert refusal is not None
     assert (refusal.rule, refusal.numbers) == ("KILL_SWITCH", {"since_entry": 7})
     assert "user:ann" in refusal.detail
@@ -176,7 +177,7 @@ def test_a_tripped_kill_switch_refuses_whatever_else_holds() -> None:
 def test_a_day_s_marked_to_market_loss_over_the_limit_trips_the_kill_switch(loss: int, limit: int) -> None:
     held = operation(1)
     keeper = keeper_of(replace(NO_LIMITS, max_daily_loss=Decimal(limit)), held)
-    situation = replace(SITUATION, prices={1: Decimal(5000) - Decimal(loss) / 50})
+    situation = structs.replace(SITUATION, prices={1: Decimal(5000) - Decimal(loss) / 50})
     refusal = keeper.check(entering(held), situation)
     if loss > limit:
         assert refusal is not None
@@ -191,8 +192,10 @@ def test_a_loss_over_two_per_cent_of_the_capital_trips_and_realised_losses_of_ea
     held = operation(10)
     held.totals.gross_pnl = held.day_start_pnl = Decimal(-500_000)
     keeper = keeper_of(replace(NO_LIMITS, max_loss_pct=Decimal("0.02")), held)
-    assert keeper.check(entering(held), replace(SITUATION, prices={1: Decimal(4981)})) is None  # 9,500 of 500,000
-    refusal = keeper.check(entering(held), replace(SITUATION, prices={1: Decimal(4979)}))  # 10,500
+    assert (
+        keeper.check(entering(held), structs.replace(SITUATION, prices={1: Decimal(4981)})) is None
+    )  # 9,500 of 500,000
+    refusal = keeper.check(entering(held), structs.replace(SITUATION, prices={1: Decimal(4979)}))  # 10,500
     assert rule_of(refusal) == "KILL_SWITCH"
 
 
@@ -202,7 +205,7 @@ def test_an_acknowledged_loss_does_not_count_again_until_the_day_ends(loss: int,
     keeper = keeper_of(replace(NO_LIMITS, max_daily_loss=Decimal(100)), held)
     keeper.ledger.state.acknowledged = Acknowledged(7, 1, {"USD": Decimal(known), "CHF": Decimal(1)})
     keeper.ledger.state.day = 1 + later
-    situation = replace(SITUATION, prices={1: Decimal(5000) - Decimal(loss) / 50})
+    situation = structs.replace(SITUATION, prices={1: Decimal(5000) - Decimal(loss) / 50})
     counted = loss if later else loss - known
     trip = keeper.loss_beyond_limits(situation)
     assert (trip.loss if trip is not None else None) == (counted if counted > 100 else None)
@@ -214,7 +217,7 @@ def test_an_open_breaker_refuses_until_its_time_and_not_longer() -> None:
     keeper = keeper_of(NO_LIMITS, made)
     keeper.ledger.state.breaker = OpenBreaker(3, NOW + timedelta(seconds=1), 5)
     assert rule_of(keeper.check(entering(made), SITUATION)) == "CIRCUIT_BREAKER"
-    later = replace(SITUATION, now=NOW + timedelta(seconds=1))
+    later = structs.replace(SITUATION, now=NOW + timedelta(seconds=1))
     assert keeper.check(entering(made), later) is None
 
 
@@ -260,7 +263,7 @@ def test_exposure_is_limited_by_operation_account_and_over_all(
     elsewhere = operation(other, number=3, broker="other")
     limits = replace(NO_LIMITS, **{f"max_{scope}_exposure": Decimal(limit)})  # type: ignore[arg-type]
     keeper = keeper_of(limits, made, neighbour, elsewhere)
-    situation = replace(SITUATION, prices={1: Decimal(5000), 2: Decimal(5000), 3: Decimal(5000)})
+    situation = structs.replace(SITUATION, prices={1: Decimal(5000), 2: Decimal(5000), 3: Decimal(5000)})
     units = {"operation": mine, "account": mine + same, "total": mine + same + other}[scope] + 1
     refused = rule_of(keeper.check(entering(made), situation))
     assert refused == ("MAX_EXPOSURE" if units * 250_000 > limit else None)

@@ -2,12 +2,14 @@
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from live_trading.orders.money import DayResults, unrealized_pnl
-from live_trading.projections import Ledger
+from live_trading.projections import Ledger, apply
 from live_trading.projections.state import Lot, Operation
+from tests.golden.record import JOURNALS, entries_of
 from tests.orders.test_gatekeeper import operation
 
 PRICES = {"ES": Decimal("5012.25"), "NQ": Decimal("18200.75")}
@@ -58,7 +60,19 @@ def test_an_entry_that_changes_the_ledger_is_seen_by_the_next_question() -> None
     ledger.state.operations = operations_of([(1, "ES", "paper", "USD")])
     results = DayResults(ledger)
     (before,) = results.at({})
-    ledger.state.operations[1].totals.gross_pnl -= 1000
     ledger.state.sequence_number += 1
+    ledger.state.operations[1].totals.gross_pnl -= 1000
+    ledger.state.operations[1].touched = ledger.state.sequence_number  # as a fold does of whatever it changes
     (after,) = results.at({})
     assert after.pnl == before.pnl - 1000
+
+
+@pytest.mark.parametrize("name", JOURNALS)
+async def test_the_day_asked_for_after_every_entry_is_the_day_asked_for_once(name: str) -> None:
+    """What is kept between two questions is, to the last digit, what follows from the whole ledger."""
+    ledger = Ledger()
+    asked_always = DayResults(ledger)
+    for entry in await entries_of(name):
+        apply(ledger, entry)
+        prices = {number: Decimal("1.0850") for number in ledger.state.operations}
+        assert repr(asked_always.at(prices)) == repr(DayResults(ledger).at(prices))

@@ -1,5 +1,6 @@
 """Positions whose protections the broker does not keep as they were asked for."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,8 +10,8 @@ from live_trading.domain.values import OperationStatus, OrderPurpose, OrderStatu
 from live_trading.paper_exchange.faults import Fault, FaultKind
 from live_trading.simulation import World, run_virtual
 from live_trading.simulation.world import ACCOUNT
-from tests.regressions.scene import broker_of, id_at_exchange, judge
-from tests.scenarios.stage import holding, of
+from tests.regressions.scene import broker_of, id_at_exchange, identifier_of, judge
+from tests.scenarios.stage import counts, holding, of
 
 
 def test_a_stop_thought_never_placed_and_found_working_does_not_stay_beside_the_one_placed_since(
@@ -39,7 +40,8 @@ def test_a_stop_thought_never_placed_and_found_working_does_not_stay_beside_the_
             )
             await world.clock.sleep(120)
             assert len([o for o in world.exchange.open_orders(ACCOUNT) if o.stop_price is not None]) == 1
-            assert not await judge(world)
+            # That an absence was believed which was none is the broker's broken promise, and the story itself.
+            assert [told for told in await judge(world) if "was not placed, and the broker has it" not in told] == []
 
     run_virtual(main())
 
@@ -93,6 +95,32 @@ def test_a_stop_that_cannot_be_sent_is_not_asked_for_as_fast_as_the_journal_can_
                 ),
                 60,
             )
+            assert not await judge(world)
+
+    run_virtual(main())
+
+
+def test_a_move_that_cannot_be_sent_is_not_sent_again_as_fast_as_it_can_be() -> None:
+    async def main() -> None:
+        async with World(1) as world:
+            operation = await holding(world)
+            broker = broker_of(world)
+            modify = broker.modify
+
+            async def unsendable(*_: object) -> None:
+                raise Retryable("429: come back later")
+
+            broker.modify = unsendable
+            assert operation.stop_loss is not None
+            price = operation.stop_loss - Decimal("0.001") * (1 if operation.quantity > 0 else -1)
+            await world.command(
+                "move_protection", operation_id=identifier_of(world), kind="STOP_LOSS", price=str(price)
+            )
+            await world.clock.sleep(60)
+            assert (await counts(world))["ORDER_MODIFY_REQUESTED"] < 12
+            broker.modify = modify
+            assert await world.until(lambda: operation.stop_loss == price, 120), "it is not forgotten either"
+            assert not operation.moves
             assert not await judge(world)
 
     run_virtual(main())

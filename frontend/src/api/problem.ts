@@ -6,6 +6,8 @@ export class Problem extends Error {
   readonly field: string | undefined;
   readonly fields: readonly { field: string; detail: string }[];
   readonly requestId: string | undefined;
+  /** Whether it is certain that nothing was done: asked again, it is another request, under another key. */
+  readonly isFinal: boolean;
 
   constructor(facts: ProblemFacts) {
     super(facts.detail);
@@ -16,6 +18,7 @@ export class Problem extends Error {
     this.field = facts.field;
     this.fields = facts.fields ?? [];
     this.requestId = facts.requestId;
+    this.isFinal = facts.commandId !== undefined || (facts.status >= 400 && facts.status < 500);
   }
 }
 
@@ -27,6 +30,7 @@ interface ProblemFacts {
   field?: string | undefined;
   fields?: readonly { field: string; detail: string }[];
   requestId?: string | undefined;
+  commandId?: string | undefined;
 }
 
 export const isProblem = (error: unknown): error is Problem => error instanceof Problem;
@@ -52,6 +56,7 @@ export async function problemOf(response: Response): Promise<Problem> {
     fields: errors.flatMap(({ field, detail }) =>
       typeof field === 'string' && typeof detail === 'string' ? [{ field, detail }] : [],
     ),
+    commandId: text(body['command_id']),
     requestId: response.headers.get('x-request-id') ?? undefined,
   });
 }

@@ -1521,7 +1521,7 @@ export interface components {
             is_active: boolean;
             /**
              * Config
-             * @description url (PAPER); rest_url and stream_url (OANDA, in place of OANDA's own)
+             * @description url (PAPER); rest_url, stream_url (OANDA, in place of its own), always_open (no market hours)
              */
             config?: {
                 [key: string]: string;
@@ -5127,6 +5127,92 @@ export interface components {
              */
             stale: boolean;
         };
+        /**
+         * TradeLogEntry
+         * @description A trade in ``tradelog.json``. ``pnl`` is after commissions; prices are numbers with every digit.
+         */
+        TradeLogEntry: {
+            /**
+             * Tradeid
+             * @description the trade's id
+             */
+            tradeId: string;
+            /**
+             * Instrument
+             * @description the symbol
+             */
+            instrument: string;
+            /**
+             * Timeframe
+             * @description the primary bar size
+             */
+            timeframe: string;
+            /**
+             * Tradetype
+             * @description a strategy's, or a person's
+             * @enum {string}
+             */
+            tradeType: "Automated" | "Manual";
+            /**
+             * Direction
+             * @description which way
+             * @enum {string}
+             */
+            direction: "Long" | "Short";
+            /**
+             * Entrytime
+             * Format: date-time
+             * @description when it was opened
+             */
+            entryTime: string;
+            /**
+             * Entryprice
+             * @description at what price
+             */
+            entryPrice: number;
+            /**
+             * Exittime
+             * Format: date-time
+             * @description when it was closed
+             */
+            exitTime: string;
+            /**
+             * Exitprice
+             * @description at what price
+             */
+            exitPrice: number;
+            /**
+             * Stoploss
+             * @description where the stop stood; null without one
+             */
+            stopLoss: number | null;
+            /**
+             * Targetprice
+             * @description where the target stood; null without one
+             */
+            targetPrice: number | null;
+            /**
+             * Quantity
+             * @description units; a whole number unless the instrument trades in parts
+             */
+            quantity: number;
+            /**
+             * Pnl
+             * @description net result
+             */
+            pnl: number;
+            /**
+             * Holdingtimeseconds
+             * @description how long it was held
+             */
+            holdingTimeSeconds: number;
+            /**
+             * Status
+             * @description the outcome
+             * @enum {string}
+             */
+            status: "Win" | "Loss" | "Breakeven";
+        };
         /** @description Every message of a WebSocket. */
         SocketMessage: components["schemas"]["HelloMessage"] | components["schemas"]["EntryMessage"] | components["schemas"]["ReadModelsMessage"] | components["schemas"]["TickMessage"] | components["schemas"]["MarkMessage"] | components["schemas"]["BarMessage"] | components["schemas"]["HeartbeatMessage"] | components["schemas"]["ByeMessage"];
     };
@@ -6650,8 +6736,8 @@ export interface operations {
                 };
                 content: {
                     "text/csv": string;
-                    "application/json": string;
                     "application/vnd.apache.parquet": string;
+                    "application/json": components["schemas"]["Trade"][] | components["schemas"]["TradeLogEntry"][];
                 };
             };
             /** @description not logged in, or the token is expired, altered or revoked */

@@ -51,7 +51,7 @@ export function Alerts({ onFollow, most }: { onFollow?: () => void; most?: numbe
             key={alert.sequence_number}
             className={cn(
               'flex items-start gap-2 rounded-md border border-line px-2.5 py-2',
-              !isOpen(alert) && 'opacity-75',
+              !isOpen(alert) && 'border-dashed',
             )}
           >
             <div className="min-w-0 flex-1">

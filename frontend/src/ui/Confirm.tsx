@@ -1,6 +1,7 @@
 import { OctagonAlert } from 'lucide-react';
 import { useState, type ReactNode } from 'react';
 import { freshKey } from '@/api/client';
+import { isProblem } from '@/api/problem';
 import type { CommandAnswer } from '@/api/commands';
 import { notify } from '@/stores/notices';
 import { AccountBadge } from './Badge';
@@ -36,7 +37,7 @@ export function Confirm(props: ConfirmProps & { onClose: () => void }) {
   const [why, setWhy] = useState('');
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
-  const [key] = useState(freshKey);
+  const [key, setKey] = useState(freshKey);
   const live = account === 'LIVE';
   const ready =
     (!live || typed.trim().toUpperCase() === asset.toUpperCase()) &&
@@ -55,6 +56,8 @@ export function Confirm(props: ConfirmProps & { onClose: () => void }) {
       }
       onClose();
     } catch (failure) {
+      // A refusal is an answer: asked again it is asked anew. Where the answer was lost it is asked under the same name.
+      if (isProblem(failure) && failure.isFinal) setKey(freshKey());
       setError(failure);
       setBusy(false);
     }

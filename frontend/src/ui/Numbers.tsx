@@ -14,7 +14,7 @@ export function Pnl({ value, currency, pct, className }: PnlProps) {
   return (
     <span className={cn('num', way === 'up' && 'text-up', way === 'down' && 'text-down', className)}>
       {money(value, { sign: true })}
-      {currency !== undefined && <span className="text-[0.85em] font-normal opacity-80"> {currency}</span>}
+      {currency !== undefined && <span className="text-[0.85em] font-normal"> {currency}</span>}
       {pct !== null && pct !== undefined && (
         <span className="text-[0.85em] font-normal"> ({percent(pct, { sign: true })})</span>
       )}

@@ -172,4 +172,6 @@ class Link:
         return self._order_id - 1
 
     def saw_order_id(self, order_id: int) -> None:
-        self._order_id = max(self._order_id, order_id + 1)
+        """An order has this number. Those placed by hand may come with the largest integer there is: it means none."""
+        if order_id < FIRST_REQUEST_ID:
+            self._order_id = max(self._order_id, order_id + 1)

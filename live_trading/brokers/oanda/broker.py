@@ -8,14 +8,21 @@ from typing import Final
 from pydantic import SecretStr
 
 from live_trading.brokers.base import BrokerAdapter, SendGuard
-from live_trading.brokers.errors import Retryable
+from live_trading.brokers.errors import InDoubt, Retryable
 from live_trading.brokers.oanda import endpoints, words
 from live_trading.brokers.oanda.account import AccountFold, Known, executions
 from live_trading.brokers.oanda.changes import changed, placed, replaced
 from live_trading.brokers.oanda.endpoints import Endpoint, Json
 from live_trading.brokers.oanda.session import Session
 from live_trading.brokers.oanda.transport import LIVE, Environment, OandaTransport, Refusal
-from live_trading.brokers.oanda.words import OANDA_CAPABILITIES, TradeFacts, order_payload, rejected, replacement
+from live_trading.brokers.oanda.words import (
+    OANDA_CAPABILITIES,
+    UNREADABLE,
+    TradeFacts,
+    order_payload,
+    rejected,
+    replacement,
+)
 from live_trading.brokers.types import (
     Absent,
     Account,
@@ -104,7 +111,7 @@ class OandaBroker(BrokerAdapter):
             poll_seconds=self._poll_seconds,
         )
         try:
-            return await session.open(cursor)
+            return await session.must(session.open(cursor))
         except BaseException:
             await self.close()
             raise
@@ -186,7 +193,12 @@ class OandaBroker(BrokerAdapter):
             return payload
         answer = await self._command(endpoints.create_order(self._account, payload), request.client_order_id)
         failpoint("broker.place.after")
-        return answer if isinstance(answer, Rejected) else placed(request, answer)
+        if isinstance(answer, Rejected):
+            return answer
+        try:
+            return placed(request, answer)
+        except UNREADABLE as error:
+            raise InDoubt(request.client_order_id, f"an answer that does not tell ({error})") from error
 
     def _trade_for(self, request: OrderRequest) -> TradeFacts | None:
         """The trade that a protection placed alone belongs to."""
@@ -270,7 +282,7 @@ class OandaBroker(BrokerAdapter):
             found = session.fold.find(client_order_id) or (await session.past()).find(client_order_id)
             if found is not None:
                 return Found(found)
-        except (Retryable, Refusal, KeyError, ValueError) as error:
+        except (Retryable, Refusal, *UNREADABLE) as error:
             return Unknown(f"{type(error).__name__}: {error}")
         return Absent(f"OANDA answers NO_SUCH_ORDER, and no transaction up to {session.fold.applied} tells of it")
 

@@ -22,6 +22,7 @@ from live_trading.brokers.oanda.history import TransactionHistory
 from live_trading.brokers.oanda.money import MoneyWatch
 from live_trading.brokers.oanda.prices import PriceStream
 from live_trading.brokers.oanda.transport import OandaTransport, Refusal, StreamReader
+from live_trading.brokers.oanda.words import UNREADABLE
 from live_trading.brokers.types import (
     Account,
     AccountSnapshot,
@@ -128,8 +129,8 @@ class Session:
             return await question
         except Refusal as refusal:
             raise Retryable(f"broker {self._name}: {refusal}") from refusal
-        except (KeyError, ValueError) as error:
-            raise Retryable(f"broker {self._name}: unreadable answer ({error})") from error
+        except UNREADABLE as error:
+            raise Retryable(f"broker {self._name}: unreadable answer ({type(error).__name__}: {error})") from error
 
     # ---- opening -----------------------------------------------------------------------------------------------------
 
@@ -192,12 +193,16 @@ class Session:
     # ---- money -------------------------------------------------------------------------------------------------------
 
     async def account(self) -> Account:
-        answer = await self.must(self.ask(endpoints.account_summary(self._account)))
-        return words.account(answer["account"])
+        async def read() -> Account:
+            return words.account((await self.ask(endpoints.account_summary(self._account)))["account"])
+
+        return await self.must(read())
 
     async def positions(self) -> list[BrokerPosition]:
-        answer = await self.must(self.ask(endpoints.open_positions(self._account)))
-        return words.positions(answer["positions"])
+        async def read() -> list[BrokerPosition]:
+            return words.positions((await self.ask(endpoints.open_positions(self._account)))["positions"])
+
+        return await self.must(read())
 
     # ---- taking in ---------------------------------------------------------------------------------------------------
 
@@ -211,6 +216,8 @@ class Session:
                     await self._take_line(self._lines.popleft())
                 except (BrokerError, Refusal) as error:
                     _log.warning("transactions could not be read back yet", broker=self._name, reason=str(error))
+                except UNREADABLE as error:
+                    self.queue.close(f"an unreadable transaction ({type(error).__name__}: {error})")
 
     async def _take_line(self, line: Json) -> None:
         if line.get("type") == "HEARTBEAT":
@@ -264,6 +271,12 @@ class Session:
                 self.queue.close(f"silent for {self._silence_limit:g} s")
 
     def _take_price(self, message: Json) -> None:
+        try:
+            self._read_price(message)
+        except UNREADABLE as error:
+            self.queue.close(f"an unreadable price ({type(error).__name__}: {error})")
+
+    def _read_price(self, message: Json) -> None:
         if message.get("type") == "HEARTBEAT":
             self._tell_time(words.nanoseconds(message["time"]))
         elif message.get("type") == "PRICE" and (tick := words.tick(message)) is not None:

@@ -27,6 +27,9 @@ from live_trading.domain.values import AssetClass, OrderStatus, OrderType, Side,
 
 Json = dict[str, Any]
 
+UNREADABLE: Final = (KeyError, TypeError, ValueError, ArithmeticError)
+"""What reading an answer raises that is not as v20 says."""
+
 OANDA_CAPABILITIES: Final = Capabilities(
     client_id_length=128,
     client_id_unique="while pending",

@@ -109,6 +109,11 @@ class MatchingEngine:
 
     # Time and prices
 
+    @property
+    def waits_for_time(self) -> bool:
+        """Whether time alone may bring anything about: an order's expiry, a commission held back."""
+        return bool(self._untold or self._for_the_day)
+
     def advance(self, now_ns: int) -> None:
         """It is now ``now_ns``: day orders expire, commissions held back are told. Time never goes back."""
         if now_ns > self.now_ns:
@@ -253,6 +258,12 @@ class MatchingEngine:
         """Trade all that can trade at the present quote. It ends: an order fills once a tick, a stop triggers once."""
         if not market.tradable(self.now_ns):
             return
+        if len(market.working) == 1:
+            (alone,) = market.working.values()
+            if alone.order_type is OrderType.MARKET and alone.live:
+                # It waits for no price, and nobody is beside it: what it does not trade now, this quote has not got.
+                self._trade(market, alone)
+                return
         progress = True
         while progress:
             progress = self._trigger(market)

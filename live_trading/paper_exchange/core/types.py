@@ -4,11 +4,11 @@ They are ``msgspec.Struct``, of which several are made with each order: as datac
 """
 
 from collections.abc import Mapping
-from copy import copy
 from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import replace
 
 from live_trading.domain.values import OrderStatus, OrderType, Side, TimeInForce
 
@@ -135,8 +135,8 @@ class Order(msgspec.Struct):
         return self.order_type is OrderType.MARKET or (self.triggered and self.order_type is not OrderType.STOP_LIMIT)
 
     def copy(self) -> "Order":
-        """The order as it is now."""
-        return copy(self)
+        """The order as it is now. (``copy.copy`` would first search for how to copy it.)"""
+        return replace(self)
 
 
 class ExecutionKind(StrEnum):

@@ -73,6 +73,15 @@ async def test_number_that_tws_rolls_back_to_is_not_used_for_a_new_order(gateway
     }
 
 
+async def test_order_by_hand_that_has_no_number_leaves_ours_as_they_are(gateway: Gateway) -> None:
+    broker, _ = await gateway.connected()
+    assert broker._connection is not None
+    broker._connection.link.saw_order_id(2**31 - 1)
+    request = order(**RESTING)
+    assert isinstance(await broker.place(request), Placed)
+    assert isinstance(await broker.cancel(request.client_order_id), Placed)
+
+
 async def test_order_of_an_earlier_connection_can_be_changed_and_cancelled(gateway: Gateway) -> None:
     broker, _ = await gateway.connected(7)
     request = order(**RESTING)

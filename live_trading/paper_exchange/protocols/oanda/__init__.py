@@ -20,9 +20,10 @@ Everything an account is follows from its transactions, numbered from 1 without 
 same commit as what the matching core did (:mod:`.chronicle`) and folded by :mod:`.book`. Facts of the protocol are from
 OANDA's developer documentation of v20 (REST, streams, definitions of orders, trades and transactions).
 
-What is not OANDA's: instruments of a multiplier other than 1 are not listed; an order that trades in several parts
-keeps its id, and its parts add to one trade; a ``FOK`` order that the market fills in part keeps that part; every price
-is streamed, not four a second; a correction of a fill by hand is booked as administrative fills.
+What is not OANDA's: there is no hedging (``OPEN_ONLY``); instruments of a multiplier other than 1 are not listed; an
+order that trades in several parts keeps its id, and its parts add to one trade; a ``FOK`` order that the market fills
+in part keeps that part; every price is streamed, not four a second; a correction of a fill by hand is booked as
+administrative fills.
 """
 
 from live_trading.paper_exchange.protocols.oanda.front import OandaFront

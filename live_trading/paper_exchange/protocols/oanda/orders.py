@@ -14,7 +14,7 @@ from live_trading.paper_exchange.protocols.oanda.words import Json, Names, numbe
 ENTRIES: Final = ("MARKET", "LIMIT", "STOP", "MARKET_IF_TOUCHED")
 _RESTING: Final = {"GTC": TimeInForce.GTC, "GTD": TimeInForce.GTC, "GFD": TimeInForce.DAY}
 _AT_ONCE: Final = ("FOK", "IOC")
-_FILLS: Final = ("DEFAULT", "REDUCE_FIRST", "REDUCE_ONLY", "OPEN_ONLY")
+_FILLS: Final = ("DEFAULT", "REDUCE_FIRST", "REDUCE_ONLY")
 _ON_FILL: Final = {
     "takeProfitOnFill": ("TAKE_PROFIT", OrderType.LIMIT),
     "stopLossOnFill": ("STOP_LOSS", OrderType.STOP),

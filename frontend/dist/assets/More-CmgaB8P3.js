@@ -1,1 +1,0 @@
-function e(e){return{has:e.hasNextPage,loading:e.isFetchingNextPage,load:()=>{e.hasNextPage&&!e.isFetchingNextPage&&e.fetchNextPage()}}}var t=e=>e.data?.pages.flatMap(e=>e.items)??[];export{t as n,e as t};

@@ -1,1 +1,0 @@
-var e=e=>Math.floor((typeof e==`number`?e:Date.parse(e))/1e3);export{e as t};
