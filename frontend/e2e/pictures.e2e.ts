@@ -32,7 +32,7 @@ const scenes: readonly Scene[] = [
     name: 'operation-signals',
     path: (id) => `/operations/${id}?tab=signals`,
     ready: (page) =>
-      page.getByRole('region', { name: 'Signals' }).or(page.getByText('No signal yet')).first().waitFor(),
+      page.getByRole('group', { name: 'Signals' }).or(page.getByText('No signal yet')).first().waitFor(),
   },
   {
     name: 'operation-statistics',

@@ -94,7 +94,7 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
       ref={scroller}
       className={cn('overflow-auto -outline-offset-2', height)}
       tabIndex={0}
-      role="region"
+      role="group"
       aria-label={label}
     >
       <table className="w-full border-separate border-spacing-0" aria-rowcount={more?.has ? -1 : rows.length}>
