@@ -31,8 +31,7 @@ const scenes: readonly Scene[] = [
   {
     name: 'operation-signals',
     path: (id) => `/operations/${id}?tab=signals`,
-    ready: (page) =>
-      page.getByRole('group', { name: 'Signals' }).or(page.getByText('No signal yet')).first().waitFor(),
+    ready: (page) => page.getByRole('group', { name: 'Signals' }).or(page.getByText('No signal yet')).first().waitFor(),
   },
   {
     name: 'operation-statistics',
