@@ -9,6 +9,7 @@ import threading
 import time
 from typing import BinaryIO
 
+from live_trading.domain.errors import InvalidInput
 from live_trading.domain.instrument import Instrument
 from live_trading.runtime import SystemClock
 from live_trading.strategies.base import StrategyFailed
@@ -54,6 +55,8 @@ class Worker:
                     return Answered.of(adapter.on_bar(bar, position), adapter.ready, adapter.indicators)
         except StrategyFailed as error:
             return Failed(error.reason)
+        except InvalidInput as error:
+            return Failed(error.problem)
         except Exception as error:
             return Failed(f"{type(error).__name__}: {error}")
 

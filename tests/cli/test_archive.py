@@ -156,9 +156,14 @@ def test_engine_does_not_start_on_half_an_import(ask: Command, command: Command,
 
 
 def test_interrupted_import_says_what_was_left_and_what_to_do(command: Command, start: Start, tmp_path: Path) -> None:
-    file, directory = ROOT / "tests/golden/0.1.0.bson.gz", tmp_path / "interrupted"
-    program = start("journal", "import", file, "--data-dir", directory)
-    eventually(lambda: (directory / "mongodb").exists())
+    file, directory, started = ROOT / "tests/golden/0.1.0.bson.gz", tmp_path / "interrupted", tmp_path / "started"
+    slow = tmp_path / "bin" / "mongod"  # one that never comes up: the import is interrupted while it waits for it
+    slow.parent.mkdir()
+    slow.write_text(f"#!/bin/sh\ntouch {started}\nexec sleep 60\n")
+    slow.chmod(0o755)
+    path = f"{slow.parent}:{os.environ['PATH']}"
+    program = start("journal", "import", file, "--data-dir", directory, environment={"PATH": path})
+    eventually(started.exists)
     assert program.stop(signal.SIGINT) == 130
     assert program.said("error: cut short; no engine starts on what was left. Run the same command again")
     assert command("journal", "import", file, "--data-dir", directory).code == 0

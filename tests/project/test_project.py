@@ -1,5 +1,6 @@
 """The project's own files agree with each other."""
 
+import json
 import os
 import re
 import subprocess
@@ -46,8 +47,10 @@ def test_every_dependency_has_its_line_in_the_documents() -> None:
     document = (ROOT / "docs/dependencies.md").read_text(encoding="utf-8")
     every = PROJECT["dependencies"] + [line for extra in PROJECT["optional-dependencies"].values() for line in extra]
     names = {Requirement(line).name for line in every}
-    listed = set(re.findall(r"^\| `([\w.-]+)`", document, re.M))
-    assert listed == names
+    ours, pages = document.split("## Of the web pages")
+    assert set(re.findall(r"^\| `([\w.-]+)`", ours, re.M)) == names
+    packages = json.loads((ROOT / "frontend/package.json").read_text(encoding="utf-8"))["dependencies"]
+    assert [name for name in packages if f"`{name}`" not in pages] == []
 
 
 def test_make_help_tells_of_every_target() -> None:

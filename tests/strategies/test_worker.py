@@ -197,7 +197,7 @@ async def test_beginning_again_forgets(name: str, bars: list[Bar]) -> None:
 
 async def test_a_strategy_that_does_not_load_there_is_refused(tmp_path: Path, name: str) -> None:
     async with worker(name.replace(":Trouble", ":Broken")) as there:
-        with pytest.raises(InvalidInput, match="Broken: RuntimeError: not here"):
+        with pytest.raises(InvalidInput, match="Broken cannot be made: RuntimeError: not here"):
             await there.begin({})
         assert there.process_id is None
 

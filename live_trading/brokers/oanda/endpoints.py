@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from oandapyV20.endpoints import accounts, instruments, orders, positions, pricing, transactions
+from live_trading.brokers.oanda.library import accounts, instruments, orders, positions, pricing, transactions
 
 Json = dict[str, Any]
 Endpoint: TypeAlias = Any

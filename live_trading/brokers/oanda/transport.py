@@ -13,15 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import requests
-from oandapyV20 import API
-from oandapyV20.endpoints.apirequest import APIRequest
-from oandapyV20.exceptions import V20Error
-from oandapyV20.oandapyV20 import TRADING_ENVIRONMENTS
 from pydantic import SecretStr
 
 from live_trading.brokers.base import SendGuard
 from live_trading.brokers.errors import AuthExpired, InDoubt, RateLimited, Retryable
 from live_trading.brokers.oanda.connections import Connections, Journey, Pace
+from live_trading.brokers.oanda.library import API, TRADING_ENVIRONMENTS, APIRequest, V20Error
 from live_trading.runtime import Clock
 
 Json = dict[str, Any]

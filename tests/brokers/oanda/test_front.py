@@ -1,15 +1,18 @@
 """The v20 front serves clients that are not ours: OANDA's own package connects, trades and lists; and what it keeps."""
 
 import asyncio
+import warnings
 from typing import Any
-
-import v20
-from v20.response import Response
 
 from live_trading.domain.values import OrderType, Side
 from live_trading.paper_exchange.core import NewOrder
 from tests.brokers.oanda.conftest import ACCOUNT, Stage
 from tests.contracts.venues import SYMBOL, D
+
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", category=SyntaxWarning)  # that package compares with "is", as was once usual
+    import v20
+    from v20.response import Response
 
 TIMEOUT = 60
 

@@ -30,7 +30,7 @@ from tests.integration.journal.conftest import Network, network
 __all__ = ["network"]
 
 TTL = 1.0
-PATIENCE = 20.0
+PATIENCE = 60.0
 CREATE = {
     "asset": "EUR-USD",
     "bar_sizes": ["1 min"],
