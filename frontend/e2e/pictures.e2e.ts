@@ -31,8 +31,7 @@ const scenes: readonly Scene[] = [
   {
     name: 'operation-signals',
     path: (id) => `/operations/${id}?tab=signals`,
-    ready: (page) =>
-      page.getByRole('group', { name: 'Signals' }).or(page.getByText('No signal yet')).first().waitFor(),
+    ready: (page) => page.getByRole('group', { name: 'Signals' }).or(page.getByText('No signal yet')).first().waitFor(),
   },
   {
     name: 'operation-statistics',
@@ -171,7 +170,8 @@ describe('every page, light and dark, on a desk and in the hand', () => {
       for (const scene of scenes) {
         await page.goto(`${stack.address}${scene.path(operation)}`);
         await scene.ready(page);
-        await settled(page);
+        // The page of components shows what loading looks like, for ever.
+        if (scene.name !== 'components') await settled(page);
         expect.soft(await axe(page), scene.name).toEqual([]);
         await take(scene.name);
       }
