@@ -18,6 +18,7 @@ from live_trading.api.services import Services
 from live_trading.api.websocket.hub import Hub
 from live_trading.archive import ArchivedJournalReader, ArchivedSnapshots
 from live_trading.config import Settings
+from live_trading.models.broker_configurations import first_live
 from live_trading.runtime import Runtime
 from live_trading.storage import archive_directory, open_storage
 
@@ -47,7 +48,7 @@ async def services_on(
     settings: Settings, database: AsyncDatabase[dict[str, Any]], runtime: Runtime
 ) -> AsyncIterator[Services]:
     """The services on an open database. A first admin is made where there is no user; the password is shown once."""
-    check_live(settings)
+    check_live(settings, await first_live(database))
     reader = ArchivedJournalReader(database, archive_directory(settings), runtime.clock, _BATCH_BESIDE_TRADING)
     tokens = Tokens(signing_key(settings, runtime.ids), settings.api.access_token_minutes, runtime.clock, runtime.ids)
     accounts = Accounts(database, settings.api, tokens, runtime)

@@ -37,6 +37,7 @@ def server_config(app: Any, host: str, port: int) -> uvicorn.Config:
         port=port,
         ws="websockets-sansio",
         ws_max_size=4096,
+        ws_per_message_deflate=False,  # it would be done anew for every client
         ws_ping_interval=20.0,
         ws_ping_timeout=20.0,
         loop="none",

@@ -1,42 +1,16 @@
-"""The brokers that people have configured: their store, their adapters beside the settings' own, and trying one out."""
+"""The brokers that people have configured: their adapters beside the settings' own, their store, their connections."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
-from pydantic import SecretStr
-
-from live_trading.assembly.inspection import looking_client_id, refuse_to_send
 from live_trading.assembly.service import BrokerFactory
 from live_trading.brokers.base import BrokerAdapter, SendGuard
-from live_trading.brokers.errors import BrokerError
-from live_trading.config import BrokerType, Settings
-from live_trading.domain.errors import InvalidInput
-from live_trading.domain.instrument import ALWAYS_OPEN, FX_HOURS
-from live_trading.domain.values import AccountType
+from live_trading.brokers.configured import adapter_of, check_confirmed
+from live_trading.config import Settings
 from live_trading.models.broker_configurations import BrokerConfigurations, BrokerConnection
 from live_trading.models.secret_box import SecretBox
 from live_trading.runtime import Runtime
 from live_trading.storage import Storage
-
-TRY_SECONDS: Final = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """What came of connecting to a broker: its account as it stands, or in ``problem`` why not."""
-
-    is_good: bool
-    seconds: float
-    account: str | None = None
-    currency: str | None = None
-    cash: Mapping[str, Decimal] = field(default_factory=dict)
-    equity: Decimal | None = None
-    positions: int = 0
-    working_orders: int = 0
-    problem: str = ""
 
 
 def broker_configurations(settings: Settings, database: Any, runtime: Runtime) -> BrokerConfigurations:
@@ -50,73 +24,8 @@ async def configured_connections(settings: Settings, storage: Storage, runtime: 
     be read, or real money was not confirmed."""
     found = await broker_configurations(settings, storage.database, runtime).active()
     for connection in found:
-        _check_confirmed(connection)
+        check_confirmed(connection)
     return found
-
-
-def _check_confirmed(connection: BrokerConnection) -> None:
-    if connection.account_type is AccountType.LIVE and not connection.confirmed_live:
-        raise InvalidInput(
-            "confirm_live", f"{connection.name} holds real money and is not confirmed", "Change it, and confirm it"
-        )
-
-
-def adapter_of(connection: BrokerConnection, settings: Settings, runtime: Runtime, guard: SendGuard) -> BrokerAdapter:
-    """One connection to a configured broker. Raises :class:`InvalidInput` for a LIVE one that nobody confirmed."""
-    _check_confirmed(connection)
-    make = {BrokerType.PAPER: _paper, BrokerType.IBKR: _ibkr, BrokerType.OANDA: _oanda}[connection.broker_name]
-    common = {
-        "name": connection.name,
-        "runtime": runtime,
-        "guard": guard,
-        "request_timeout": settings.engine.order_timeout_seconds,
-    }
-    return make(connection, common)
-
-
-def _paper(connection: BrokerConnection, common: dict[str, Any]) -> BrokerAdapter:
-    from live_trading.brokers.paper import PaperBroker
-
-    return PaperBroker(connection.config["url"], connection.account_id or "PAPER-1", **common)
-
-
-def _ibkr(connection: BrokerConnection, common: dict[str, Any]) -> BrokerAdapter:
-    from live_trading.brokers.ibkr import IbkrBroker, IbkrOptions
-
-    assert connection.host is not None, "it was checked when it was added"
-    assert connection.port is not None, "it was checked when it was added"
-    options = IbkrOptions(
-        host=connection.host,
-        port=connection.port,
-        client_id=1 if connection.client_id is None else connection.client_id,
-        account=connection.account_id,
-        live=connection.account_type is AccountType.LIVE,
-    )
-    return IbkrBroker(options, **common)
-
-
-def _oanda(connection: BrokerConnection, common: dict[str, Any]) -> BrokerAdapter:
-    from live_trading.brokers.oanda import LIVE, PRACTICE, Environment, OandaBroker
-
-    is_live = connection.account_type is AccountType.LIVE
-    environment = LIVE if is_live else PRACTICE
-    if "rest_url" in connection.config:
-        environment = Environment(connection.config["rest_url"], connection.config["stream_url"])
-    assert connection.account_id is not None, "it was checked when it was added"
-    return OandaBroker(
-        connection.account_id,
-        connection.api_key or SecretStr(""),
-        environment=environment,
-        hours=ALWAYS_OPEN if connection.config.get("always_open") == "true" else FX_HOURS,
-        confirmed_live=connection.confirmed_live,
-        **common,
-    )
-
-
-def configured_to_look_at(connection: BrokerConnection, settings: Settings, runtime: Runtime) -> BrokerAdapter:
-    """A connection that only looks, beside an engine that may be trading."""
-    apart = connection.model_copy(update={"client_id": looking_client_id(runtime)})
-    return adapter_of(apart, settings, runtime, refuse_to_send)
 
 
 def with_configured(own: BrokerFactory, connections: Sequence[BrokerConnection], settings: Settings) -> BrokerFactory:
@@ -127,29 +36,3 @@ def with_configured(own: BrokerFactory, connections: Sequence[BrokerConnection],
         return {**own(runtime, guard), **others}
 
     return make
-
-
-async def try_broker(connection: BrokerConnection, settings: Settings, runtime: Runtime) -> Trial:
-    """Connect, read the account, and hang up; nothing is sent. It never raises for what the broker does."""
-    started = runtime.clock.monotonic()
-
-    def seconds() -> float:
-        return round(runtime.clock.monotonic() - started, 3)
-
-    broker: BrokerAdapter | None = None
-    try:
-        broker = configured_to_look_at(connection, settings, runtime)
-        async with asyncio.timeout(TRY_SECONDS):
-            snapshot = await broker.connect(None)
-    except TimeoutError:
-        return Trial(False, seconds(), problem=f"no answer within {TRY_SECONDS:g} s")
-    except (BrokerError, InvalidInput, OSError) as error:
-        return Trial(False, seconds(), problem=str(error))
-    finally:
-        if broker is not None:
-            await broker.close()
-    account = snapshot.account
-    return Trial(
-        True, seconds(), account.account_id, account.currency, dict(account.cash), account.equity,
-        len(snapshot.positions), len(snapshot.orders),
-    )  # fmt: skip

@@ -1,9 +1,8 @@
 """The adapter for Interactive Brokers from the settings: at TWS or IB Gateway, or at the paper exchange's front."""
 
-from datetime import time
-
 from live_trading.assembly.exchange import Exchange
 from live_trading.brokers.base import BrokerAdapter, SendGuard
+from live_trading.brokers.configured import ways_of_use
 from live_trading.config import Settings
 from live_trading.domain.errors import InvalidInput
 from live_trading.domain.values import AccountType
@@ -27,33 +26,16 @@ def check_ibkr(settings: Settings) -> None:
 
 def make_ibkr(settings: Settings, exchange: Exchange | None, runtime: Runtime, guard: SendGuard) -> BrokerAdapter:
     """One connection."""
-    from live_trading.brokers.ibkr import IbkrBroker, IbkrOptions, NightlyRestart, TickSource
+    from live_trading.brokers.ibkr import IbkrBroker, IbkrOptions
 
     ibkr = settings.broker.ibkr
-    if exchange is not None:
+    if exchange is not None:  # it restarts when it is told to, not at night
         front = exchange.fronts["tws"]
-        options = IbkrOptions(
-            host=str(front["host"]),
-            port=int(front["port"]),
-            client_id=ibkr.client_id,
-            account=exchange.account,
-            ticks=TickSource(ibkr.ticks),
-            roll_days=ibkr.roll_days,
-            absence_seconds=ibkr.absence_seconds,
-        )
+        place = {"host": str(front["host"]), "port": int(front["port"]), "account": exchange.account, "restart": None}
     else:
-        restart = ibkr.nightly_restart
-        options = IbkrOptions(
-            host=ibkr.host,
-            port=ibkr.port,
-            client_id=ibkr.client_id,
-            account=ibkr.account,
-            live=ibkr.account_type is AccountType.LIVE,
-            ticks=TickSource(ibkr.ticks),
-            restart=None if restart is None else NightlyRestart(time.fromisoformat(restart), ibkr.restart_timezone),
-            roll_days=ibkr.roll_days,
-            absence_seconds=ibkr.absence_seconds,
-        )
+        is_live = ibkr.account_type is AccountType.LIVE
+        place = {"host": ibkr.host, "port": ibkr.port, "account": ibkr.account, "live": is_live}
+    options = IbkrOptions(**{**ways_of_use(ibkr), "client_id": ibkr.client_id, **place})
     return IbkrBroker(
         options,
         name=settings.broker.name,

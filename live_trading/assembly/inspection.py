@@ -6,6 +6,7 @@ from contextlib import aclosing
 from live_trading.assembly.brokers import make_broker
 from live_trading.assembly.exchange import Exchange
 from live_trading.brokers.base import BrokerAdapter
+from live_trading.brokers.configured import looking_client_id, refuse_to_send
 from live_trading.brokers.errors import BrokerError
 from live_trading.brokers.types import AccountSnapshot, TickEvent
 from live_trading.config import Settings
@@ -18,16 +19,9 @@ from live_trading.recovery.plan import Answer, RecoveryPlan, doubtful_orders, ma
 from live_trading.recovery.policies import TrustedPrice
 from live_trading.runtime import Clock, Runtime
 
-_LOOKING_FROM = 100_000
-"""Client numbers at Interactive Brokers that no engine is likely to have."""
 _LOOKS = 8
 _PAUSE = 0.5
 """An engine may be trading meanwhile: a difference counts only when it stays for several looks, half a second apart."""
-
-
-def looking_client_id(runtime: Runtime) -> int:
-    """A client number at IBKR's gateway that no engine has."""
-    return _LOOKING_FROM + int(runtime.ids.token(4), 16)
 
 
 def broker_to_look_at(settings: Settings, exchange: Exchange | None, runtime: Runtime) -> BrokerAdapter:
@@ -36,11 +30,6 @@ def broker_to_look_at(settings: Settings, exchange: Exchange | None, runtime: Ru
     number = looking_client_id(runtime)
     broker = settings.broker.model_copy(update={"ibkr": ibkr.model_copy(update={"client_id": number})})
     return make_broker(settings.model_copy(update={"broker": broker}), exchange, runtime, refuse_to_send)
-
-
-def refuse_to_send() -> None:
-    """The guard of a connection that only looks."""
-    raise AssertionError("this connection only looks; nothing may be sent through it")
 
 
 async def compare_with_broker(reader: JournalReader, broker: BrokerAdapter, clock: Clock) -> Comparison:

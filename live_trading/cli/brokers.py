@@ -7,7 +7,8 @@ import typer
 from pydantic import SecretStr, ValidationError
 from rich.console import Console
 
-from live_trading.assembly.configured_brokers import broker_configurations, try_broker
+from live_trading.assembly.configured_brokers import broker_configurations
+from live_trading.brokers.configured import try_broker
 from live_trading.cli.access import Access, actor, opened
 from live_trading.cli.exits import Exit
 from live_trading.cli.shell import Answer, Shell, command

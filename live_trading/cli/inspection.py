@@ -8,9 +8,10 @@ import typer
 from rich.console import Console
 
 from live_trading.assembly import open_exchange
-from live_trading.assembly.configured_brokers import broker_configurations, configured_to_look_at
+from live_trading.assembly.configured_brokers import broker_configurations
 from live_trading.assembly.inspection import broker_to_look_at, compare_with_broker, plan_recovery
 from live_trading.brokers.base import BrokerAdapter
+from live_trading.brokers.configured import configured_to_look_at
 from live_trading.cli.access import Access, opened
 from live_trading.cli.exits import Exit
 from live_trading.cli.shell import Answer, BrokerOption, Shell

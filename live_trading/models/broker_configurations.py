@@ -22,6 +22,7 @@ from live_trading.domain.errors import InvalidInput
 from live_trading.domain.values import AccountType, OperationStatus
 from live_trading.models import commands
 from live_trading.models.secret_box import SecretBox
+from live_trading.projections.documents import OPERATIONS
 from live_trading.runtime import Clock, IdSource
 
 BROKER_CONFIGURATIONS: Final = "broker_configurations"
@@ -143,6 +144,13 @@ class BrokerConnection(BrokerFields):
     confirmed_live: bool = False
 
 
+async def first_live(database: Database) -> str | None:
+    """The name of an active configuration whose account holds real money; None where there is none."""
+    wanted = {"account_type": AccountType.LIVE.value, "is_active": True}
+    found = await database[BROKER_CONFIGURATIONS].find_one(wanted, {"name": 1}, sort=[("name", 1)])
+    return None if found is None else str(found["name"])
+
+
 class BrokerConfigurations:
     """The configurations in one database. Every change says who made it, and is journaled.
 
@@ -260,7 +268,7 @@ class BrokerConfigurations:
         )
 
     async def _refuse_in_use(self, name: str, why: str) -> None:
-        in_use = await self._database["operations"].find_one(
+        in_use = await self._database[OPERATIONS].find_one(
             {"broker": name, "status": {"$ne": OperationStatus.CLOSED.value}}
         )
         if in_use is not None:

@@ -7,7 +7,7 @@ they were meant for; when the engine has died, the play starts another one and w
 from decimal import Decimal
 from hashlib import sha256
 
-from live_trading.domain.values import OrderPurpose, Side
+from live_trading.domain.values import OrderPurpose, OrderStatus, Side
 from live_trading.paper_exchange.faults import Fault, FaultKind
 from live_trading.simulation.play import Play, Story
 from live_trading.simulation.world import ACCOUNT
@@ -227,6 +227,20 @@ async def _clean_stop(play: Play) -> None:
     await play.until(play.holds)
 
 
+async def _manual_trade(play: Play) -> None:
+    """A person asks for a trade with a stop: it is made, once, or refused in words, or its order is proved never to
+    have left."""
+    await play.create(strategy_config={"script": "."}, crash_recovery_mode="RESUME", emergency_stop_loss_pct="0.9")
+    trade = {"instrument": "EUR-USD", "direction": "Long", "quantity": "700", "stopLoss": "1.05000"}
+    made = await play.do("manual_trade", operation_id=play.operation_id, **trade)
+    await play.until(lambda: made.refused or play.operation.quantity == 700 or _entry_never_left(play))
+
+
+def _entry_never_left(play: Play) -> bool:
+    entries = [order for order in play.operation.orders.values() if order.purpose is OrderPurpose.ENTRY]
+    return bool(entries) and all(order.status is OrderStatus.NOT_PLACED for order in entries)
+
+
 async def _by_hand(play: Play, resolution: str) -> None:
     await play.create(strategy_config=_LONG, crash_recovery_mode="RESUME", emergency_stop_loss_pct="0.9")
     await play.until(play.holds)
@@ -327,6 +341,7 @@ SCENARIOS: dict[str, Story] = {
         _emergency_kept,
         _resume_beyond_loss,
         _clean_stop,
+        _manual_trade,
         _trade_by_hand_ignored,
         _trade_by_hand_adopted,
         _trade_by_hand_flattened,

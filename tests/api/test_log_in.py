@@ -171,6 +171,14 @@ def test_live_account_refuses_to_start_without(change: dict[str, Any], field: st
     assert refused.value.remedy
 
 
+def test_configured_live_account_asks_for_the_same_as_one_of_the_settings() -> None:
+    with pytest.raises(InvalidInput, match="configured broker real") as refused:
+        check_live(Settings(), "real")
+    assert refused.value.field == "api.secret_key"
+    kept = {name: value for name, value in GOOD.items() if name.startswith("api.")}
+    check_live(Settings.load(None, {}, kept), "real")
+
+
 def test_live_account_starts_with_all_of_it_and_a_paper_account_with_none() -> None:
     check_live(Settings.load(None, {}, GOOD))
     check_live(Settings())

@@ -222,6 +222,17 @@ def test_brokers_secret_goes_in_and_never_comes_out(stack: Stack) -> None:
     assert secret not in stack.call(kept)
 
 
+def test_account_that_nobody_answers_for_is_told_as_such(stack: Stack) -> None:
+    body = {"name": "nowhere", "broker_name": "PAPER", "config": {"url": "http://127.0.0.1:9"}}
+    with stack.client(Role.ADMIN) as client:
+        assert client.post("/api/brokers", json=body).status_code == 201
+        tried = client.post("/api/brokers/nowhere/test").json()
+        assert tried["ok"] is False
+        assert tried["detail"]
+        assert client.delete("/api/brokers/nowhere").status_code == 204
+        assert client.post("/api/brokers/nowhere/test").json()["code"] == "NOT_FOUND"
+
+
 def test_no_read_shows_a_secret(stack: Stack, five: list[str]) -> None:
     from tests.api.test_who_may import ROUTES
 

@@ -167,22 +167,20 @@ def test_client_that_does_not_read_is_dropped_with_a_reason_and_others_hear_ever
             hearing = pool.submit(everything)
             small = plain_socket.create_connection(("127.0.0.1", int(stack.url.rsplit(":", 1)[1])))
             small.setsockopt(plain_socket.SOL_SOCKET, plain_socket.SO_RCVBUF, 4096)
-            slow = listen(stack, sock=small, max_queue=1)
             dropped = "live_trading_api_sockets_dropped_total 1.0"
-            with stack.client(Role.TRADER) as client:
+            with listen(stack, sock=small, max_queue=1, close_timeout=1) as slow, stack.client(Role.TRADER) as client:
                 address, written = f"/api/operations/{operation}/notes", 0
                 while dropped not in metrics.get("/metrics").text:
                     for _ in range(20):
-                        client.post(address, json={"text": "x" * 4000})
+                        client.post(address, json={"text": "𝕏" * 4000})
                         written += 1
                     assert written < 5_000, "it was not dropped"
                 goal.append(client.post(address, json={"text": "the last"}).json()["sequence_number"])
-            numbers = hearing.result(PATIENCE)
+                numbers = hearing.result(PATIENCE)
+                closed = ending(slow, [])
             assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), "nobody else missed anything"
             assert len(numbers) > written
-            closed = ending(slow, [])
             assert closed.rcvd is None or closed.rcvd.code == 4408
-            small.close()
     finally:
         stack.close()
 

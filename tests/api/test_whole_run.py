@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect as open_socket
 
@@ -18,12 +19,13 @@ WRONG = "wr0ng-passphrase-nobody-has"
 API_KEY = "br0ker-t0ken-5ecret-0123456789"
 
 
+@pytest.mark.timeout(600)
 def test_whole_run_serves_while_it_trades_says_no_secret_and_ends_promptly(tmp_path: Path) -> None:
     environment = {"SECRET_KEY": KEY, "BROKER_SECRETS_KEY": BROKER_KEY, "LOG_LEVEL": "DEBUG", "API_PORT": "0"}
     program = Program("run", "--no-demo", "--data-dir", str(tmp_path), environment=environment)
     said: list[str] = []
     try:
-        url = program.until("The interface is at").split()[-1]
+        url = program.until("The interface is at", 200).split()[-1]
         password = program.until("the password").split()[-1]
         program.until("RECOVERY_COMPLETED")
         with httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False) as client:

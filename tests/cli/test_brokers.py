@@ -21,7 +21,7 @@ from tests.cli.test_run import FAST, entries
 
 KEY = ("--set", "broker.secrets_key=" + "k" * 40)
 TOKEN = "77aa-the-secret-token"
-PATIENCE = 120.0
+PATIENCE = 200.0
 
 
 class Exchange:
@@ -130,6 +130,7 @@ def test_nonsense_about_brokers_is_one_line_that_names_the_field(command: Comman
 
 
 @pytest.mark.crash
+@pytest.mark.timeout(900)
 def test_two_brokers_at_once_one_cut_off_the_other_trades_on_and_both_are_reconciled_after_a_crash(
     start: Start, command: Command, tmp_path: Path, exchange: Exchange
 ) -> None:

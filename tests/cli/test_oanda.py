@@ -13,6 +13,7 @@ from tests.cli.test_run import FAST, checked_at, entries
 
 RESTLESS = "tests/crash/strategies.py:Restless"
 PROTECTED = ("--stop-loss", "FIXED=0.01", "--take-profit", "FIXED=0.01")
+PATIENCE = 200.0
 AT_OANDA = ("--broker", "oanda")
 
 
@@ -28,9 +29,10 @@ def fills(command: Command, directory: Path) -> list[dict[str, Any]]:
     return entries(command, directory, "ORDER_FILLED")
 
 
+@pytest.mark.timeout(900)
 def test_engine_trades_at_oanda_and_is_equal_to_the_last_fill(start: Start, command: Command, tmp_path: Path) -> None:
     program = start("run", "--no-demo", "--data-dir", tmp_path, *AT_OANDA, *FAST)
-    program.until("RECOVERY_COMPLETED")
+    program.until("RECOVERY_COMPLETED", PATIENCE)
     trading(command, tmp_path)
     until_filled(program, 3)
     assert program.stop(signal.SIGTERM) == 0
@@ -41,10 +43,11 @@ def test_engine_trades_at_oanda_and_is_equal_to_the_last_fill(start: Start, comm
 def until_filled(program: Program, count: int) -> None:
     """Wait for so many fills."""
     for number in range(1, count + 1):
-        program.until_count("ORDER_FILLED", number)
+        program.until_count("ORDER_FILLED", number, PATIENCE)
 
 
 @pytest.mark.crash
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("moment", ["broker.place.before=kill@1", "broker.place.after=kill@1"])
 def test_engine_killed_in_mid_bracket_ends_flat_and_equal(
     start: Start, command: Command, tmp_path: Path, moment: str
@@ -52,14 +55,14 @@ def test_engine_killed_in_mid_bracket_ends_flat_and_equal(
     program = start(
         "run", "--no-demo", "--data-dir", tmp_path, *AT_OANDA, *FAST, environment={FAILPOINTS_VARIABLE: moment}
     )
-    program.until("RECOVERY_COMPLETED")
+    program.until("RECOVERY_COMPLETED", PATIENCE)
     trading(command, tmp_path)
-    assert program.ended() == -signal.SIGKILL
+    assert program.ended(PATIENCE) == -signal.SIGKILL
     asked = [entry["action_data"]["client_order_id"] for entry in entries(command, tmp_path, "ORDER_REQUESTED")]
     assert asked, "the intent is in the journal, whatever became of it"
     again = start("run", "--no-demo", "--data-dir", tmp_path, *AT_OANDA, *FAST)
-    again.until("RECOVERY_COMPLETED", 120)
-    again.until_count("ORDER_FILLED", 1, 120)
+    again.until("RECOVERY_COMPLETED", PATIENCE)
+    again.until_count("ORDER_FILLED", 1, PATIENCE)
     assert again.stop(signal.SIGTERM) == 0
     checked_at(command, tmp_path, *AT_OANDA)
     requested = [e["action_data"]["client_order_id"] for e in entries(command, tmp_path, "ORDER_REQUESTED")]

@@ -13,8 +13,10 @@ from live_trading.models.broker_configurations import (
     BrokerConfigurations,
     NewBroker,
     UnknownBroker,
+    first_live,
 )
 from live_trading.models.secret_box import SecretBox
+from live_trading.projections.documents import OPERATIONS
 from live_trading.runtime import Runtime
 from tests.projections.histories import Database
 
@@ -73,6 +75,17 @@ async def test_live_account_needs_its_number_typed_again(kept: BrokerConfigurati
         await kept.change("real", BrokerChange(account_id="001-001-1-002"), "user:anna")
 
 
+async def test_account_with_real_money_is_found_while_it_is_in_use(
+    kept: BrokerConfigurations, database: Database
+) -> None:
+    await kept.add(oanda(), "user:anna")
+    assert await first_live(database) is None
+    await kept.add(live(confirm_live="001-001-1-001"), "user:anna")
+    assert await first_live(database) == "real"
+    await kept.change("real", BrokerChange(is_active=False), "user:anna")
+    assert await first_live(database) is None
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -104,11 +117,11 @@ async def test_names_are_unique_and_unknown_ones_refused(kept: BrokerConfigurati
 
 async def test_configuration_that_open_operations_name_stays(kept: BrokerConfigurations, database: Database) -> None:
     await kept.add(oanda(), "user:anna")
-    await database["operations"].insert_one({"broker": "practice", "status": "paused"})
+    await database[OPERATIONS].insert_one({"broker": "practice", "status": "paused"})
     for change in (kept.remove("practice", "a"), kept.change("practice", BrokerChange(is_active=False), "a")):
         with pytest.raises(InvalidInput, match="open operations"):
             await change
-    await database["operations"].update_many({}, {"$set": {"status": "closed"}})
+    await database[OPERATIONS].update_many({}, {"$set": {"status": "closed"}})
     await kept.remove("practice", "user:anna")
 
 

@@ -23,6 +23,8 @@ from live_trading.simulation.mutants import MUTANTS, mutated
 from live_trading.simulation.scenarios import SCENARIOS
 from live_trading.simulation.telling import PLAIN, Broker, tell
 
+pytestmark = pytest.mark.alone  # it forks, and uses all cores
+
 EVERY_DEATH = Search(singles=1, pairs=120)
 A_SHARE = Search(singles=12)
 

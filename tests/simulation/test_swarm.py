@@ -14,6 +14,7 @@ from live_trading.simulation.swarm import run, story
 SEEDS = int(os.environ.get("LIVE_TRADING_SEEDS", "1000"))
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(3600)
 def test_whatever_goes_wrong_everything_that_must_hold_holds_in_the_end(told: Callable[[str], None]) -> None:
     tally = run_many(range(1, SEEDS + 1))

@@ -15,14 +15,18 @@ _DEFAULTS: Final = (
 )
 
 
-def check_live(settings: Settings) -> None:
+def check_live(settings: Settings, configured_live: str | None = None) -> None:
     """Refuse to start for a LIVE account unless the key is one's own and long, TLS is in front, and a person said yes.
 
+    ``configured_live`` is the name of a broker that people configured whose account is LIVE, None where there is none.
     Raises :class:`InvalidInput`, naming the first thing that is missing.
     """
-    if settings.broker.account_type is not AccountType.LIVE:
+    if settings.broker.account_type is AccountType.LIVE:
+        why = "is needed, because the broker's account is LIVE"
+    elif configured_live is not None:
+        why = f"is needed, because the account of the configured broker {configured_live} is LIVE"
+    else:
         return
-    why = "is needed, because the broker's account is LIVE"
     key = settings.api.secret_key.get_secret_value() if settings.api.secret_key is not None else ""
     if not key:
         raise InvalidInput("api.secret_key", f"{why}: none is set", _MAKE_ONE)

@@ -11,8 +11,7 @@ from live_trading.api.guard import ADMIN, VIEWER, Asking, Service, router
 from live_trading.api.problems import Problem
 from live_trading.api.schemas.brokers import Broker, Brokers, BrokerTest, BrokerToAdd, BrokerToChange
 from live_trading.api.services import Services
-from live_trading.brokers.errors import BrokerError
-from live_trading.brokers.probe import probe
+from live_trading.brokers.configured import try_broker
 from live_trading.domain.errors import InvalidInput
 from live_trading.models.broker_configurations import BrokerConfigurations, BrokerView, NewBroker, UnknownBroker
 from live_trading.models.secret_box import SecretBox
@@ -95,14 +94,10 @@ async def remove_broker(service: Service, caller: Asking, name: Name) -> Respons
 @api.post("/brokers/{name}/test", response_model=BrokerTest, openapi_extra=ADMIN)
 async def probe_broker(service: Service, name: Name) -> Response:
     """Try to reach the account. Nothing is subscribed to, nothing is ordered, nothing is changed."""
-    clock = service.runtime.clock
-    began = clock.monotonic()
     try:
         connection = await _configurations(service).connection(name)
-        detail, good = await probe(connection), True
-    except BrokerError as error:
-        detail, good = str(error), False
     except InvalidInput as error:
         raise _problem(error) from None
-    content = {"name": name, "ok": good, "detail": detail, "seconds": round(clock.monotonic() - began, 3)}
+    trial = await try_broker(connection, service.settings, service.runtime)
+    content = {"name": name, "ok": trial.is_good, "detail": str(trial), "seconds": trial.seconds}
     return Response(encode(content), 200, {"Cache-Control": "no-store"}, JSON)
