@@ -34,12 +34,11 @@ test-components: ## the web pages' components and live data, in jsdom
 	@scripts/setup_web.sh modules
 	@cd frontend && npx --no-install vitest run --project unit
 
-test-browser: setup ## in Chromium on the real stack: from the wizard to a trade by hand, its stop moved, paused, resumed
+test-browser: setup ## a person's day in Chromium on the real stack, and every page with axe
 	@scripts/setup_web.sh browser
-	@cd frontend && npx --no-install vitest run --project e2e --bail 1 e2e/flow.e2e.ts \
-		-t 'a_new_user|a_trade_by_hand|a_stop_is_moved|an_operation_is_paused'
+	@cd frontend && npx --no-install vitest run --project e2e e2e/flow.e2e.ts e2e/pictures.e2e.ts
 
-test-browser-full: setup ## the whole of it: every page with axe, an engine that is killed, what the pages cost
+test-browser-full: setup ## the same, and what the pages cost: size, answers under load, memory over half an hour of updates
 	@scripts/setup_web.sh browser
 	@cd frontend && npx --no-install vitest run --project e2e
 

@@ -170,7 +170,8 @@ describe('every page, light and dark, on a desk and in the hand', () => {
       for (const scene of scenes) {
         await page.goto(`${stack.address}${scene.path(operation)}`);
         await scene.ready(page);
-        await settled(page);
+        // The page of components shows what loading looks like, for ever.
+        if (scene.name !== 'components') await settled(page);
         expect.soft(await axe(page), scene.name).toEqual([]);
         await take(scene.name);
       }
