@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from live_trading.domain.values import OrderPurpose
 from live_trading.engine.inbox import Command, Outcome
 from live_trading.projections.state import Discrepancy, Operation
 from live_trading.simulation.scripted import SCRIPTED
@@ -92,6 +93,12 @@ class Play:
         """What is held at the broker and not known of, as the living engine has it."""
         assert self.world.engine is not None
         return next(iter(self.world.engine.live.ledger.state.discrepancies.values()), None)
+
+    def enters_no_more(self) -> bool:
+        """Whether no order that enters is at the broker, or on its way there."""
+        assert self.world.engine is not None
+        working = self.world.engine.live.ledger.working_orders(self.operation)
+        return not any(order.purpose is OrderPurpose.ENTRY for order in working)
 
     def is_flat(self) -> bool:
         return not self.operation.quantity and self.operation.exit_intent is None

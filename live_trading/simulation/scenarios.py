@@ -33,11 +33,12 @@ async def _flip(play: Play) -> None:
 
 
 async def _entry_in_parts_paused(play: Play) -> None:
-    """Paused when the first part of the entry is filled: the rest still comes, and is protected."""
+    """Paused when the first part of the entry is filled: the rest is taken back, unless it comes before; what came is
+    protected."""
     await play.create(strategy_config=_LONG, crash_recovery_mode="RESUME", emergency_stop_loss_pct="0.9")
     await play.until(play.holds)
     await play.do("pause_operation", operation_id=play.operation_id)
-    await play.until(lambda: play.operation.quantity == 1000)
+    await play.until(play.enters_no_more)
 
 
 async def _stop_hit(play: Play) -> None:

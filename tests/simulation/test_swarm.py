@@ -11,7 +11,7 @@ from live_trading.simulation.plans import KINDS, plan
 from live_trading.simulation.shrink import shrink
 from live_trading.simulation.swarm import run, story
 
-SEEDS = int(os.environ.get("LIVE_TRADING_SEEDS", "1000"))
+SEEDS = int(os.environ.get("LIVE_TRADING_SEEDS", "200"))
 
 
 @pytest.mark.alone
