@@ -53,9 +53,10 @@ class DoubtResolver:
         self.started_after = self.orders.live.ledger.sequence_number
 
     def in_doubt(self) -> list[Order]:
-        """The account's orders whose fate, or whose change's or cancel's fate, is unknown."""
+        """The account's orders whose fate, or whose change's or cancel's fate, is unknown.
+
+        One that this engine asks for itself is not: it may be on its way to be sent in this very moment."""
         broker = self.orders.broker.name
-        sent = self.orders.sent_at
         return [
             order
             for order in self.orders.live.ledger.orders.values()
@@ -63,7 +64,7 @@ class DoubtResolver:
             and (
                 order.doubt is not None
                 or order.status in (OrderStatus.IN_DOUBT, OrderStatus.NEEDS_OPERATOR)
-                or (order.status is OrderStatus.PENDING and order.client_order_id not in sent)
+                or (order.status is OrderStatus.PENDING and order.number <= self.started_after)
                 or self._left_behind(order) is not None
             )
             and (not order.status.is_terminal or order.doubt is not None)
